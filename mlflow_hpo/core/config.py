@@ -1,0 +1,91 @@
+"""`Tracking`: how a search is tracked. Plain data that scikit-learn can clone, pickle and print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from mlflow_hpo.core.errors import InvalidArgumentError, UnsupportedOptionError, did_you_mean
+
+LogModels = Literal["best_fold", "all_folds", "none"]
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """How a search is tracked in MLflow.
+
+    Parameters
+    ----------
+    study : str or None
+        Name of the study; the study's run is called so.
+    register_as : str or None
+        Registered model under which the best model becomes a new version. None registers nothing.
+    alias : str
+        Alias that the new version gets, if its score beats the score of the version that has it.
+    log_models : {"best_fold", "all_folds", "none"}
+        Which fitted models of a trial are kept: that of its best-scoring fold, of each fold, or none.
+    keep_best : int or None
+        Keep the models of the k best trials only; models (and their files) of trials that fall out are deleted.
+    resume : bool
+        Whether finished trials of the same study may be reused.
+    isolation : None
+        Reserved: running trials in processes of their own.
+    max_seconds : None
+        Reserved: time budget of the study, in seconds.
+    warm_start_from : None
+        Reserved: another study to start from.
+    tags : mapping of str to str or None
+        Tags of the study's run.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A value is not allowed.
+    UnsupportedOptionError
+        An option is set that this version cannot honour yet.
+
+    Examples
+    --------
+    >>> Tracking(study="digits", register_as="digits").alias
+    'champion'
+    """
+
+    study: str | None = None
+    register_as: str | None = None
+    alias: str = "champion"
+    log_models: LogModels = "best_fold"
+    keep_best: int | None = None
+    resume: bool = True
+    isolation: Any = None
+    max_seconds: Any = None
+    warm_start_from: Any = None
+    tags: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        _check_choice("log_models", self.log_models, get_args(LogModels))
+        _check_keep_best(self.keep_best)
+        _check_names(self)
+        for option in ("isolation", "max_seconds", "warm_start_from"):
+            if getattr(self, option) is not None:
+                raise UnsupportedOptionError(f"Tracking({option}=...) is not available in this version; leave it None.")
+
+
+def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        hint = did_you_mean(str(value), allowed)
+        raise InvalidArgumentError(f"Tracking({name}=...) is one of {', '.join(allowed)}; got {value!r}.{hint}")
+
+
+def _check_keep_best(value: object) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise InvalidArgumentError(f"Tracking(keep_best=...) is None or a whole number of at least 1; got {value!r}.")
+
+
+def _check_names(tracking: Tracking) -> None:
+    for name in ("study", "register_as", "alias"):
+        value = getattr(tracking, name)
+        optional = name != "alias"
+        if not (optional and value is None) and not (isinstance(value, str) and value.strip()):
+            allowed = "None or a non-empty name" if optional else "a non-empty name"
+            raise InvalidArgumentError(f"Tracking({name}=...) is {allowed}; got {value!r}.")

@@ -1,0 +1,88 @@
+"""How code that trains tells the study around it what happens, without knowing that study.
+
+The study opens a `reporting` context around each fold (or each call of an objective); whatever trains inside it asks for
+`current_reporter()` and reports its epochs there. Outside of a study there is no reporter, and nothing is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """One epoch of one fit has ended.
+
+    Parameters
+    ----------
+    trial : int
+        Number of the trial in its study, from 0.
+    fold : int or None
+        Split index from 0, or None for a trial without folds.
+    fit : int
+        Which fit inside the fold, from 0: a stack fits its members more than once.
+    epoch : int
+        Epoch from 0.
+    metrics : mapping of str to float
+        What Keras reports at the epoch's end, `val_` metrics included.
+    """
+
+    trial: int
+    fold: int | None
+    fit: int
+    epoch: int
+    metrics: Mapping[str, float]
+
+
+class Reporter:
+    """The ear of one fold (or one objective call): counts its fits and passes its epochs on.
+
+    Parameters
+    ----------
+    trial : int
+        Number of the trial in its study, from 0.
+    fold : int or None
+        Split index from 0, or None for a trial without folds.
+    emit : callable
+        Takes each `EpochEnded`; cheap, never blocks, never raises.
+    """
+
+    def __init__(self, trial: int, fold: int | None, emit: Callable[[EpochEnded], None]) -> None:
+        self.trial = trial
+        self.fold = fold
+        self.last_model: Any = None
+        self._emit = emit
+        self._fits = 0
+
+    def begin_fit(self, model: Any) -> int:
+        """Note that a fit of `model` begins, and return its number within the fold, from 0."""
+        self.last_model = model
+        self._fits += 1
+        return self._fits - 1
+
+    def end_epoch(self, fit: int, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Report the metrics of an epoch (from 0) of the fit that `begin_fit` numbered."""
+        values = {name: float(value) for name, value in metrics.items()}
+        self._emit(EpochEnded(self.trial, self.fold, fit, epoch, values))
+
+
+_current: ContextVar[Reporter | None] = ContextVar("mlflow_hpo_reporter", default=None)
+
+
+def current_reporter() -> Reporter | None:
+    """Return the reporter of the fold that runs in this context, or None outside of a study."""
+    return _current.get()
+
+
+@contextmanager
+def reporting(reporter: Reporter | None) -> Iterator[Reporter | None]:
+    """Make `reporter` the one that `current_reporter` returns while the context is open."""
+    token = _current.set(reporter)
+    try:
+        yield reporter
+    finally:
+        _current.reset(token)
