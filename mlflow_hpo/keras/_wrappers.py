@@ -1,0 +1,346 @@
+"""`KerasClassifier` and `KerasRegressor`: scikeras's estimators, mended for current scikit-learn and Keras."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self
+
+import keras
+import numpy as np
+import scikeras.wrappers
+from sklearn.utils import ClassifierTags, RegressorTags
+from sklearn.utils.class_weight import compute_sample_weight
+
+from mlflow_hpo.core.portable import PortableNetwork
+from mlflow_hpo.core.reporting import current_reporter
+from mlflow_hpo.keras._parameters import adopt, check_names, passed
+from mlflow_hpo.keras._targets import fit_to_loss, is_one_hot, portable_feature_encoder, portable_target_encoder
+from mlflow_hpo.keras.callbacks import ReportEpochs
+from mlflow_hpo.keras.watch import reported_otherwise
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+
+# `batch_size=-1` means all rows in one step; so does this, for Keras itself.
+_ALL_ROWS = 2**31 - 1
+
+
+class _KerasEstimator(scikeras.wrappers.BaseWrapper):  # type: ignore[misc]
+    """What both estimators add to scikeras."""
+
+    _fit_callbacks: list[Any]
+    _predict_callbacks: list[Any]
+    target_encoder_: Any
+
+    # `callbacks__patience=5` and `score__...` were honoured in the constructor only.
+    _routing_prefixes = scikeras.wrappers.BaseWrapper._routing_prefixes | {"callbacks", "score"}
+
+    def __init__(self, model: Any = None, *, build_fn: Any = None, reuse: bool = True, **params: Any) -> None:
+        function = model if model is not None else build_fn
+        own = self._own_parameters()
+        given = {"model": model, "build_fn": build_fn, **params}
+        if function is not None:
+            check_names(params, function, self._taken_by_keras() | own.keys(), self._routing_prefixes, self.__name__)
+        super().__init__(model=model, build_fn=build_fn, **{**adopt(function, given, own), **params})
+        self.reuse = reuse
+
+    @classmethod
+    def _own_parameters(cls) -> dict[str, Any]:
+        """Return scikeras's own parameters with their defaults."""
+        wrapper = next(base for base in cls.__mro__ if base.__module__ == scikeras.wrappers.__name__)
+        parameters = inspect.signature(wrapper).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+
+    def _taken_by_keras(self) -> set[str]:
+        return set(self._fit_kwargs | self._predict_kwargs | self._compile_kwargs)
+
+    def _model_function(self) -> Any:
+        return self.model if self.model is not None else self.build_fn
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters: the estimator's own, routed ones such as `optimizer__learning_rate`, or the model function's.
+
+        Parameters
+        ----------
+        **params : object
+            Parameters by name.
+
+        Returns
+        -------
+        estimator
+            The estimator itself.
+
+        Raises
+        ------
+        InvalidArgumentError
+            Nobody takes a parameter; nothing is set then.
+        """
+        functions: dict[str, Any] = {name: params[name] for name in ("model", "build_fn") if name in params}
+        if functions:
+            self._change_function(functions)
+        allowed = {*self.get_params(deep=False), *self._taken_by_keras()}
+        nested = [name for name in params if name.split("__")[0] in self._nested_estimators()]
+        flat = {name: value for name, value in params.items() if name not in nested}
+        check_names(flat, self._model_function(), allowed, self._routing_prefixes, self.__name__)
+        if nested:
+            super().set_params(**{name: params[name] for name in nested})
+        undeclared = set(flat) - allowed
+        if undeclared:
+            self._user_params = {*getattr(self, "_user_params", ()), *undeclared}
+        for name, value in flat.items():
+            setattr(self, name, value)
+        return self
+
+    def _nested_estimators(self) -> set[str]:
+        return {
+            name
+            for name, value in self.get_params(deep=False).items()
+            if hasattr(value, "get_params") and not isinstance(value, type)
+        }
+
+    def _change_function(self, functions: dict[str, Any]) -> None:
+        """Take another model function: the old one's untouched defaults go, the new one's come."""
+        own = self._own_parameters()
+        for name, default in adopt(self._model_function(), {}, own).items():
+            if vars(self).get(name) is default:
+                if name in own:
+                    setattr(self, name, own[name])
+                else:
+                    delattr(self, name)
+        values = self.__dict__
+        values.update(functions)
+        untouched = {name for name, default in own.items() if values.get(name) is default}
+        given = {name: value for name, value in values.items() if name not in untouched}
+        values.update(adopt(self._model_function(), given, own))
+
+    def _check_model_param(self) -> Callable[..., keras.Model]:
+        if self.model is not None or self.build_fn is None:
+            return super()._check_model_param()  # type: ignore[no-any-return]
+        # scikeras warns that `build_fn` will go; here it stays.
+        stand_in = object.__new__(type(self))
+        stand_in.__dict__.update(self.__dict__, model=self.build_fn)
+        return super(_KerasEstimator, stand_in)._check_model_param()  # type: ignore[no-any-return]
+
+    def _build_keras_model(self) -> keras.Model:
+        function = self._model_function()
+        if function is not None:
+            values = self.get_params(deep=False)
+            own = self._own_parameters()
+            undeclared = {n for n in values if n not in own and n != "reuse" and "__" not in n}
+            self._user_params = passed(function, values, own, undeclared, self._taken_by_keras())
+        return super()._build_keras_model()
+
+    def _initialize(self, X: Any, y: Any = None) -> tuple[Any, Any]:
+        X, y = super()._initialize(X, y)
+        self._fit_callbacks = keras.tree.flatten(self._fit_callbacks)
+        self._predict_callbacks = keras.tree.flatten(self._predict_callbacks)
+        return X, y
+
+    def _fit_keras_model(
+        self, X: Any, y: Any, sample_weight: Any, warm_start: bool, epochs: int, initial_epoch: int, **kwargs: Any
+    ) -> None:
+        reporter = current_reporter()
+        callbacks = self._fit_callbacks
+        if reporter is not None:
+            self._fit_callbacks = [*callbacks, ReportEpochs(reporter)]
+        try:
+            with reported_otherwise():
+                self._train(X, y, sample_weight, warm_start, epochs, initial_epoch, **kwargs)
+        finally:
+            self._fit_callbacks = callbacks
+
+    def _train(self, X: Any, y: Any, sample_weight: Any, warm_start: bool, *args: Any, **kwargs: Any) -> None:
+        super()._fit_keras_model(X, y, sample_weight, warm_start, *args, **kwargs)
+
+    def _portable(self, kind: str) -> PortableNetwork:
+        batch_size = getattr(self, "predict__batch_size", self.batch_size) or 32
+        return PortableNetwork(
+            network=self.model_,
+            kind=kind,
+            feature_encoder=portable_feature_encoder(self.feature_encoder_),
+            target_encoder=portable_target_encoder(self.target_encoder_),
+            batch_size=_ALL_ROWS if batch_size == -1 else int(batch_size),
+        )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        tags.input_tags.sparse = True
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+class KerasClassifier(_KerasEstimator, scikeras.wrappers.KerasClassifier):  # type: ignore[misc]
+    """scikeras's `KerasClassifier`, with what current versions broke mended, and fast in a search.
+
+    All of scikeras's parameters work as there (https://www.adriangb.com/scikeras). Beyond that:
+
+    - Arguments of the model function are parameters, with their defaults: `create_model(dropout_rate=0.2)` makes
+      `set_params(dropout_rate=0.5)` work, and a search over `dropout_rate`.
+    - Integer or string labels are one-hot encoded where the model is compiled with `categorical_crossentropy`.
+    - scikit-learn sees a classifier: folds are stratified, `roc_auc` works.
+    - Fits of equal networks share one compiled graph; results are the same, bit for bit.
+
+    Parameters
+    ----------
+    model : callable, keras.Model or None
+        The model function; it returns a Keras model, compiled or not.
+    build_fn : callable, keras.Model or None
+        Another name for `model`.
+    reuse : bool
+        Whether fits may share compiled graphs.
+    **params : object
+        scikeras's parameters (`epochs`, `batch_size`, `optimizer`, `loss`, `random_state`, ...), routed ones
+        (`optimizer__learning_rate`), or arguments of the model function.
+
+    Raises
+    ------
+    InvalidArgumentError
+        Nobody takes a parameter.
+
+    Examples
+    --------
+    >>> def create_model(learning_rate=0.01, dropout_rate=0.2):
+    ...     ...
+    >>> KerasClassifier(create_model, epochs=5).set_params(dropout_rate=0.5).get_params()["dropout_rate"]
+    0.5
+    """
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, **kwargs: Any) -> Self:
+        """Build a new network and train it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, or one column of 0 and 1 per class.
+        sample_weight : array-like of shape (n_samples,) or None
+            Weights of the samples, multiplied with those of `class_weight`.
+        **kwargs : object
+            Passed on to `keras.Model.fit`.
+
+        Returns
+        -------
+        KerasClassifier
+            The estimator itself.
+        """
+        self.classes_ = None
+        weight = self._sample_weight(y, sample_weight)
+        scikeras.wrappers.BaseWrapper.fit(self, X=X, y=y, sample_weight=weight, **kwargs)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None, **kwargs: Any) -> Self:
+        """Train the network for one more epoch.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, or one column of 0 and 1 per class.
+        classes : array-like of shape (n_classes,) or None
+            All classes there are, if the first call does not have them all in `y`.
+        sample_weight : array-like of shape (n_samples,) or None
+            Weights of the samples, multiplied with those of `class_weight`.
+        **kwargs : object
+            Passed on to `keras.Model.fit`.
+
+        Returns
+        -------
+        KerasClassifier
+            The estimator itself.
+        """
+        self.classes_ = classes if classes is not None else getattr(self, "classes_", None)
+        weight = self._sample_weight(y, sample_weight)
+        scikeras.wrappers.BaseWrapper.partial_fit(self, X, y, sample_weight=weight, **kwargs)
+        return self
+
+    def _sample_weight(self, y: Any, sample_weight: Any) -> Any:
+        # scikeras multiplies into the caller's array, and weights one-hot columns as if they were separate targets.
+        if self.class_weight is None:
+            return sample_weight
+        labels = np.argmax(np.asarray(y), axis=1) if is_one_hot(y) else y
+        by_class = compute_sample_weight(class_weight=self.class_weight, y=labels)
+        return by_class if sample_weight is None else np.asarray(sample_weight) * by_class
+
+    def _initialize(self, X: Any, y: Any = None) -> tuple[Any, Any]:
+        X, y = super()._initialize(X, y)
+        loss = self.model_.loss if self.model_.compiled else self.loss
+        self.target_encoder_ = fit_to_loss(self.target_encoder_, y, loss, _width(self.model_))
+        return X, y
+
+    def to_portable(self) -> PortableNetwork:
+        """Return the parts from which `predict` and `predict_proba` can be rebuilt without this package.
+
+        Returns
+        -------
+        PortableNetwork
+            The trained network and fitted encoders; the encoders refer to neither estimator nor loss.
+        """
+        return self._portable("classifier")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "classifier"
+        tags.classifier_tags = ClassifierTags(poor_score=True, multi_label=True)
+        tags.regressor_tags = None
+        return tags
+
+
+class KerasRegressor(_KerasEstimator, scikeras.wrappers.KerasRegressor):  # type: ignore[misc]
+    """scikeras's `KerasRegressor`, with what current versions broke mended, and fast in a search.
+
+    All of scikeras's parameters work as there (https://www.adriangb.com/scikeras). Beyond that, arguments of the model
+    function are parameters with their defaults, and fits of equal networks share one compiled graph, with the same
+    results, bit for bit.
+
+    Parameters
+    ----------
+    model : callable, keras.Model or None
+        The model function; it returns a Keras model, compiled or not.
+    build_fn : callable, keras.Model or None
+        Another name for `model`.
+    reuse : bool
+        Whether fits may share compiled graphs.
+    **params : object
+        scikeras's parameters (`epochs`, `batch_size`, `optimizer`, `loss`, `random_state`, ...), routed ones
+        (`optimizer__learning_rate`), or arguments of the model function.
+
+    Raises
+    ------
+    InvalidArgumentError
+        Nobody takes a parameter.
+
+    Examples
+    --------
+    >>> def create_model(units=16):
+    ...     ...
+    >>> KerasRegressor(create_model, epochs=5).get_params()["units"]
+    16
+    """
+
+    def to_portable(self) -> PortableNetwork:
+        """Return the parts from which `predict` can be rebuilt without this package.
+
+        Returns
+        -------
+        PortableNetwork
+            The trained network and fitted encoders.
+        """
+        return self._portable("regressor")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "regressor"
+        tags.regressor_tags = RegressorTags(poor_score=True)
+        tags.classifier_tags = None
+        return tags
+
+
+def _width(model: keras.Model) -> int | None:
+    """Return the number of columns of a model's only output, None where it is not known."""
+    shape = getattr(model, "output_shape", None)
+    return shape[-1] if isinstance(shape, tuple) and shape and isinstance(shape[-1], int) else None
