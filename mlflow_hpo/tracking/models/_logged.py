@@ -1,0 +1,136 @@
+"""A model's directory as an MLflow logged model, and its removal, files included."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
+from mlflow.models.model import MLMODEL_FILE_NAME
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+from mlflow_hpo.tracking.models._directory import PICKLE_KEY
+
+_FLAVOR_NAME = "mlflow_hpo"
+_MAX_METRICS = 1000
+
+
+@dataclass(frozen=True)
+class LoggedModelRef:
+    """A logged model.
+
+    Parameters
+    ----------
+    model_id : str
+        MLflow's id, `m-...`.
+    model_uri : str
+        What `mlflow.pyfunc.load_model` takes.
+    """
+
+    model_id: str
+    model_uri: str
+
+    @classmethod
+    def of(cls, model_id: str) -> LoggedModelRef:
+        """Return the reference to the model with an id."""
+        return cls(model_id, f"models:/{model_id}")
+
+
+def log_saved_model(
+    client: MlflowClient,
+    run_id: str,
+    path: str | Path,
+    *,
+    name: str,
+    experiment_id: str,
+    params: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, float] | None = None,
+) -> LoggedModelRef:
+    """Log a model's directory as an output of a run.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Of the store.
+    run_id : str
+        The run that made the model.
+    path : str or Path
+        What `save_estimator` or `unpack_model` wrote; its `MLmodel` gets the ids.
+    name : str
+        Name of the model on the run's page.
+    experiment_id : str
+        Of the run.
+    params : mapping or None
+        Shown beside the model.
+    metrics : mapping or None
+        Metrics of the model; logged on the run with the model's id.
+
+    Returns
+    -------
+    LoggedModelRef
+        Of a model that is READY: all files are stored.
+    """
+    directory = Path(path)
+    mlmodel = Model.load(str(directory / MLMODEL_FILE_NAME))
+    model = client.create_logged_model(
+        experiment_id=experiment_id,
+        name=name,
+        source_run_id=run_id,
+        params={key: str(value) for key, value in (params or {}).items()},
+        tags=_tags(mlmodel),
+    )
+    try:
+        mlmodel.run_id, mlmodel.model_id, mlmodel.model_uuid = run_id, model.model_id, model.model_id
+        mlmodel.artifact_path = model.artifact_location
+        mlmodel.save(str(directory / MLMODEL_FILE_NAME))
+        client.log_model_artifacts(model.model_id, str(directory))
+    except BaseException:
+        client.finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
+        raise
+    client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+    _log_metrics(client, run_id, model.model_id, metrics or {})
+    return LoggedModelRef.of(model.model_id)
+
+
+def _tags(mlmodel: Model) -> dict[str, str]:
+    reason = (mlmodel.metadata or {}).get(PICKLE_KEY)
+    return {PICKLE_KEY: str(reason)[:5000]} if reason else {}
+
+
+def _log_metrics(client: MlflowClient, run_id: str, model_id: str, metrics: Mapping[str, float]) -> None:
+    now = int(time.time() * 1000)
+    entities = [Metric(key, float(value), now, 0, model_id=model_id, run_id=run_id) for key, value in metrics.items()]
+    if entities:
+        client.log_batch(run_id, metrics=entities)
+
+
+def delete_logged_model(client: MlflowClient, model_id: str) -> None:
+    """Delete a logged model: its files, which MLflow's own delete would leave on disk, and its record.
+
+    A model that does not exist any more is no error, so that an interrupted deletion can be repeated.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Of the store.
+    model_id : str
+        Of the model.
+    """
+    try:
+        model = client.get_logged_model(model_id)
+    except MlflowException as error:
+        if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            return
+        raise
+    # Files first: once the record is gone, nobody can find them again.
+    repository = get_artifact_repository(model.artifact_location, tracking_uri=client.tracking_uri)
+    repository.delete_artifacts()  # type: ignore[no-untyped-call]
+    client.delete_logged_model(model_id)

@@ -1,0 +1,176 @@
+"""A fitted estimator without its live parts: each Keras estimator in it becomes a `NetworkPredictor`.
+
+The estimator may be any object graph, so the replacement is done where Python itself walks it: while pickling.
+"""
+
+from __future__ import annotations
+
+import io
+import operator
+import pickle
+import sys
+import sysconfig
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+import cloudpickle
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.utils.validation import check_is_fitted
+
+from mlflow_hpo.core.portable import PortableNetwork
+from mlflow_hpo.tracking.models._travelling import LOADER_MODULE, loader
+
+# What other estimators read off a fitted member.
+_FITTED_ATTRIBUTES = ("classes_", "n_classes_", "n_outputs_", "n_features_in_", "feature_names_in_")
+_SEARCH_PACKAGES = ("sklearn", "skopt", "mlflow_hpo")
+_INSTALLED = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+# cloudpickle keeps one list of modules per process.
+_by_value_lock = threading.Lock()
+
+
+class PortablePickler(cloudpickle.Pickler):
+    """Pickles an estimator with its Keras estimators replaced, and notes what it met.
+
+    Parameters
+    ----------
+    file : file object
+        Takes the pickle.
+    networks : list
+        Takes the networks met, in the order of their indices.
+
+    Attributes
+    ----------
+    replaced : bool
+        Whether anything was replaced.
+    modules : set of str
+        Modules of the classes and functions met.
+    """
+
+    def __init__(self, file: io.BytesIO, networks: list[Any]) -> None:
+        super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
+        self.replaced = False
+        self.modules: set[str] = set()
+        self._networks = networks
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Return how to pickle `obj`: pickle's hook for each object it meets."""
+        if isinstance(obj, type | FunctionType):
+            self.modules.add(obj.__module__ or "__main__")
+        elif isinstance(obj, ModuleType):
+            self.modules.add(obj.__name__)
+        elif hasattr(type(obj), "to_portable"):
+            self.replaced = True
+            return self._predictor_for(obj).__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+        elif _is_search(obj):
+            self.replaced = True
+            return operator.getitem, ((_found_by(obj),), 0)
+        return super().reducer_override(obj)
+
+    def _predictor_for(self, estimator: Any) -> loader.NetworkPredictor:
+        try:
+            check_is_fitted(estimator)
+        except NotFittedError:
+            return loader.NetworkPredictor(None, estimator.__sklearn_tags__().estimator_type or "regressor")
+        portable: PortableNetwork = estimator.to_portable()
+        predictor = loader.NetworkPredictor(
+            self._index_of(portable.network),
+            portable.kind,
+            portable.feature_encoder,
+            portable.target_encoder,
+            portable.batch_size,
+        )
+        for name in _FITTED_ATTRIBUTES:
+            if (value := getattr(estimator, name, None)) is not None:
+                setattr(predictor, name, value)
+        return predictor
+
+    def _index_of(self, network: Any) -> int:
+        for index, known in enumerate(self._networks):
+            if known is network:
+                return index
+        self._networks.append(network)
+        return len(self._networks) - 1
+
+
+def _is_search(obj: Any) -> bool:
+    return isinstance(obj, BaseSearchCV) and type(obj).__module__.partition(".")[0] in _SEARCH_PACKAGES
+
+
+def _found_by(search: BaseSearchCV) -> Any:
+    """Return what a search predicts with; its distributions, splits and results are no part of the model."""
+    return getattr(search, "best_estimator_", search.estimator)
+
+
+def pickle_portable(estimator: Any, networks: list[Any]) -> tuple[bytes, PortablePickler]:
+    """Pickle an estimator with its Keras estimators replaced.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted; not changed.
+    networks : list
+        Takes the networks met.
+
+    Returns
+    -------
+    bytes
+        The pickle.
+    PortablePickler
+        What was met on the way.
+    """
+    file = io.BytesIO()
+    pickler = PortablePickler(file, networks)
+    pickler.dump(estimator)
+    return file.getvalue(), pickler
+
+
+def pickle_by_value(estimator: Any, networks: list[Any]) -> bytes:
+    """Pickle an estimator so that it loads where neither the user's modules nor mlflow_hpo can be imported.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted; its Keras estimators are replaced already.
+    networks : list
+        As in `pickle_portable`.
+    """
+    travelling: set[str] = set()
+    while True:
+        with _pickled_by_value(travelling):
+            blob, pickler = pickle_portable(estimator, networks)
+        # The code of a module by value can refer to further modules of the user.
+        found = {name for name in pickler.modules if _has_to_travel(name)} - travelling
+        if not found:
+            return blob
+        travelling |= found
+
+
+@contextmanager
+def _pickled_by_value(names: set[str]) -> Iterator[None]:
+    with _by_value_lock:
+        known = cloudpickle.list_registry_pickle_by_value()
+        modules = [sys.modules[name] for name in sorted(names - known)]
+        for module in modules:
+            cloudpickle.register_pickle_by_value(module)
+        try:
+            yield
+        finally:
+            for module in modules:
+                cloudpickle.unregister_pickle_by_value(module)
+
+
+def _has_to_travel(module_name: str) -> bool:
+    root = module_name.partition(".")[0]
+    if root == LOADER_MODULE or root in ("__main__", *sys.builtin_module_names) or module_name not in sys.modules:
+        return False
+    if root == "mlflow_hpo":
+        return True
+    file = getattr(sys.modules[module_name], "__file__", None)
+    if file is None:  # built in, a namespace, or made on the fly: cloudpickle knows which
+        return False
+    return not any(Path(file).resolve().is_relative_to(folder) for folder in _INSTALLED)

@@ -1,0 +1,125 @@
+"""`ModelTemplate`: what all models of one study have in common, found out once."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from mlflow.models import ModelSignature
+from mlflow.utils.environment import _mlflow_conda_env, _PythonEnv
+
+from mlflow_hpo.core.portable import SupportsPortable
+from mlflow_hpo.tracking.models._signature import signature_of
+from mlflow_hpo.tracking.models._travelling import loader
+
+_ALWAYS = ("mlflow", "scikit-learn", "skops", "numpy", "scipy", "pandas", "cloudpickle")
+_KERAS = ("keras", "scikeras")
+_TENSORFLOW = ("tensorflow-cpu", "tensorflow", "tensorflow-intel", "tensorflow-macos")
+
+
+@dataclass(frozen=True)
+class ModelTemplate:
+    """What is the same for all models of a study; small, and picklable for worker processes.
+
+    Parameters
+    ----------
+    inputs : dict
+        The training data's types, as the loader's `InputSpec` writes them.
+    signature : dict
+        MLflow's signature as plain data.
+    requirements : tuple of str
+        Pinned pip requirements.
+    """
+
+    inputs: dict[str, Any]
+    signature: dict[str, Any]
+    requirements: tuple[str, ...]
+
+    @classmethod
+    def from_data(cls, estimator: Any, X: Any, y: Any = None) -> ModelTemplate:
+        """Infer the template from an unfitted estimator and its training data; predicts nothing.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Need not be fitted.
+        X : array-like, DataFrame or sparse matrix
+            Training data, rows first.
+        y : array-like or None
+            Targets.
+        """
+        inputs = loader.InputSpec.of(X)
+        signature = signature_of(estimator, inputs, y)
+        return cls(inputs.to_dict(), signature.to_dict(), requirements_of(estimator))
+
+    def model_signature(self) -> ModelSignature:
+        """Return MLflow's own object."""
+        signature: ModelSignature = ModelSignature.from_dict(self.signature)
+        return signature
+
+    def with_keras(self) -> ModelTemplate:
+        """Return a template whose requirements include Keras: the search may have put a network where none was."""
+        missing = tuple(pin for pin in _keras_pins() if pin not in self.requirements)
+        return ModelTemplate(self.inputs, self.signature, self.requirements + missing) if missing else self
+
+
+def requirements_of(estimator: Any) -> tuple[str, ...]:
+    """Return pinned pip requirements for an estimator and all estimators inside it."""
+    parts = list(_parts(estimator))
+    keras = _keras_pins() if any(isinstance(part, SupportsPortable) for part in parts) else ()
+    known = {pin.partition("==")[0] for pin in (*_pins(_ALWAYS), *_keras_pins())}
+    others = _pins(sorted(_distributions_of(parts) - known - {"mlflow-hpo"}))
+    return (*_pins(_ALWAYS), *keras, *others)
+
+
+def _parts(estimator: Any) -> Iterator[Any]:
+    yield estimator
+    if hasattr(estimator, "get_params") and not isinstance(estimator, type):
+        yield from estimator.get_params(deep=True).values()
+
+
+def _distributions_of(parts: list[Any]) -> set[str]:
+    roots = {base.__module__.partition(".")[0] for part in parts for base in type(part).__mro__}
+    roots -= sys.stdlib_module_names
+    roots -= {"numpy", "scipy", "sklearn", "pandas", "mlflow_hpo"}
+    # Reading every installed package's metadata takes a tenth of a second: only for strangers.
+    return {name for root in roots for name in _all_distributions().get(root, ())} if roots else set()
+
+
+@functools.cache
+def _all_distributions() -> dict[str, list[str]]:
+    return {root: list(names) for root, names in importlib.metadata.packages_distributions().items()}
+
+
+@functools.cache
+def _keras_pins() -> tuple[str, ...]:
+    return (*_pins(_KERAS), *_pins(_TENSORFLOW)[:1])
+
+
+def _pins(names: tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    return tuple(f"{name}=={version}" for name in names if (version := _version(name)) is not None)
+
+
+@functools.cache
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name).partition("+")[0]  # a local build's suffix is not on PyPI
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+@functools.cache
+def environment_files(requirements: tuple[str, ...]) -> dict[str, str]:
+    """Return the texts of the three files in which a model tells its environment."""
+    conda = _mlflow_conda_env(additional_pip_deps=list(requirements), install_mlflow=False)  # type: ignore[no-untyped-call]
+    python = _PythonEnv.current().to_dict()  # type: ignore[no-untyped-call]
+    return {
+        "requirements.txt": "\n".join(requirements) + "\n",
+        "conda.yaml": yaml.safe_dump(conda, sort_keys=False),
+        "python_env.yaml": yaml.safe_dump({key: value for key, value in python.items() if value}, sort_keys=False),
+    }
