@@ -25,6 +25,11 @@ def shown(value: object) -> str:
     return _short.repr(value)
 
 
+def first_sentence(error: BaseException) -> str:
+    """Return the first sentence of another library's error, with its full stop."""
+    return " ".join(str(error).split()).partition(". ")[0].rstrip(".") + "."
+
+
 def check_bounds(low: float, high: float, prior: str) -> None:
     """Refuse bounds that are no numbers, equal or reversed, or that the prior cannot take."""
     for bound in (low, high):

@@ -20,6 +20,7 @@ from mlflow_hpo.core._space_checks import (
     check_distinct,
     check_grid,
     check_whole,
+    first_sentence,
     scipy_distribution,
 )
 from mlflow_hpo.core.errors import InvalidArgumentError
@@ -255,7 +256,9 @@ class Distribution:
             frozen = make(*self.args, **self.kwargs)
             drawn = np.asarray(frozen.rvs(size=4, random_state=np.random.RandomState(0)), dtype=float)
         except (TypeError, ValueError, OverflowError) as error:
-            raise InvalidArgumentError(f"scipy.stats.{self.name} does not take these arguments: {error}.") from error
+            raise InvalidArgumentError(
+                f"scipy.stats.{self.name} does not take these arguments: {first_sentence(error)}"
+            ) from error
         if not np.isfinite(drawn).all():
             raise InvalidArgumentError(
                 f"scipy.stats.{self.name} draws values that are not finite with these arguments."

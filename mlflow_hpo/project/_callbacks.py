@@ -1,0 +1,46 @@
+"""From a study file's `callbacks` section to Keras callbacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlflow_hpo.core.errors import StudyFileError
+from mlflow_hpo.project._modules import load_function
+from mlflow_hpo.project.schema import CallbacksSection
+from mlflow_hpo.project.study_file import StudyFile
+
+# Named as a user's own would be, since Keras itself is the keras room's to import.
+_KNOWN = {
+    "early_stopping": "keras.callbacks:EarlyStopping",
+    "reduce_lr_on_plateau": "keras.callbacks:ReduceLROnPlateau",
+}
+
+
+def build_callbacks(study: StudyFile, section: CallbacksSection) -> list[Any]:
+    """Return a new callback for each that the section names; every fit copies them.
+
+    Raises
+    ------
+    StudyFileError
+        A function of the user's is not there, fails, or returns no callback.
+    """
+    callbacks = []
+    for key, reference in _KNOWN.items():
+        arguments = getattr(section, key)
+        if arguments is not None:
+            callbacks.append(load_function(reference, study.folder)(**arguments.model_dump()))
+    for index, reference in enumerate(section.custom or []):
+        callbacks.append(_custom(study, ("fit", "callbacks", "custom", index), reference))
+    return callbacks
+
+
+def _custom(study: StudyFile, path: tuple[str | int, ...], reference: str) -> Any:
+    try:
+        callback = load_function(reference, study.folder)()
+    except StudyFileError as error:
+        raise study.error(path, str(error)) from error
+    except Exception as error:
+        raise study.error(path, f"{reference} failed: {type(error).__name__}: {error}") from error
+    if not hasattr(callback, "on_epoch_end"):
+        raise study.error(path, f"{reference} returns a Keras callback; got {type(callback).__name__}.")
+    return callback

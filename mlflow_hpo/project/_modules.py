@@ -1,0 +1,138 @@
+"""Importing the functions that a study file names, from files and from packages."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cloudpickle
+
+from mlflow_hpo.core.errors import StudyFileError, did_you_mean
+
+_folders: set[Path] = set()
+
+
+def load_function(reference: str, folder: Path) -> Any:
+    """Import what `file.py:function` or `package.module:function` names.
+
+    Parameters
+    ----------
+    reference : str
+        The name.
+    folder : Path
+        What a file's path resolves against; modules are looked for there too.
+
+    Returns
+    -------
+    callable
+        The function.
+
+    Raises
+    ------
+    StudyFileError
+        There is no such file, module or function, or importing it fails.
+    """
+    where, _, name = reference.rpartition(":")
+    module = _from_file(folder / where) if where.endswith(".py") or "/" in where else _from_package(where, folder)
+    function = getattr(module, name, None)
+    if not callable(function):
+        own = [one for one, value in vars(module).items() if callable(value) and not one.startswith("_")]
+        problem = "is no function" if function is not None else "is not there"
+        raise StudyFileError(f"{name!r} {problem} in {where}.{did_you_mean(name, own)} It names: {_listed(own)}.")
+    return function
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(sorted(names)[:10]) or "nothing that can be called"
+
+
+def _from_file(file: Path) -> ModuleType:
+    if file.is_dir():
+        raise StudyFileError(f"{file} is a directory; name the Python file in it.")
+    try:
+        source = file.read_bytes()
+    except OSError as error:
+        raise StudyFileError(f"{file} cannot be read: {error.strerror}.") from error
+    # The name comes from the content: two files model.py do not clash, and a copy of a project, which each
+    # `mlflow run` of a git address makes, keeps the name by which its functions are pickled.
+    name = f"{file.stem}_{hashlib.sha256(source).hexdigest()[:8]}"
+    known = sys.modules.get(name)
+    if known is not None and known.__file__ != str(file.resolve()):
+        name = f"{name}_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:8]}"
+        known = sys.modules.get(name)
+    return known or _execute(name, file.resolve())
+
+
+def _execute(name: str, file: Path) -> ModuleType:
+    _enter(file.parent)
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    before = set(sys.modules)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        raise _import_failed(file.name, error) from error
+    _pickle_by_value(module, *(sys.modules[one] for one in set(sys.modules) - before))
+    return module
+
+
+def _from_package(name: str, folder: Path) -> ModuleType:
+    _enter(folder)
+    try:
+        return importlib.import_module(name)
+    except BaseException as error:
+        raise _import_failed(name, error) from error
+
+
+def _enter(folder: Path) -> None:
+    """Let modules of `folder` be imported; forget those of the same name that another study's folder brought."""
+    for name, module in list(sys.modules.items()):
+        home = _home(module)
+        elsewhere = home in _folders and home != folder
+        if elsewhere and ((folder / f"{name}.py").exists() or (folder / name).is_dir()):
+            del sys.modules[name]
+    _folders.add(folder)
+    # First, as Python itself puts a script's folder.
+    sys.path[:] = [str(folder), *(one for one in sys.path if one != str(folder))]
+    importlib.invalidate_caches()
+
+
+def _pickle_by_value(*modules: ModuleType) -> None:
+    # A worker process, perhaps on another machine, does not have the study's folder on its path.
+    for module in modules:
+        if _home(module) in _folders:
+            cloudpickle.register_pickle_by_value(module)
+
+
+def _home(module: ModuleType) -> Path | None:
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str):
+        return None
+    folder = Path(file).parent
+    return folder.parent if Path(file).name == "__init__.py" else folder
+
+
+def _import_failed(what: str, error: BaseException) -> BaseException:
+    if isinstance(error, KeyboardInterrupt):
+        return error
+    where = f" (line {error.lineno})" if isinstance(error, SyntaxError) else _last_line(error, what)
+    return StudyFileError(f"{what} cannot be imported: {type(error).__name__}: {error}{where}.")
+
+
+def _last_line(error: BaseException, what: str) -> str:
+    """Return the line of the user's file that the error came through."""
+    trace, line = error.__traceback__, 0
+    while trace is not None:
+        if Path(trace.tb_frame.f_code.co_filename).name == what:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return f" (line {line})" if line else ""

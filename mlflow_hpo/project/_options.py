@@ -1,0 +1,50 @@
+"""Option types of the command line. An empty value is one not given, since `mlflow run` passes them all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+_YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+class Text(click.ParamType[Any]):
+    """Text, or None where it is empty."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the text without the spaces around it."""
+        return str(value).strip() or None
+
+
+class WholeNumber(click.ParamType[Any]):
+    """A whole number, or None where it is empty; its range is checked with the study file's."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        text = str(value).strip()
+        if not text:
+            return None
+        try:
+            return int(text)
+        except ValueError:
+            self.fail(f"{text[:60]!r} is no whole number.", param, ctx)
+
+
+class YesNo(click.ParamType[Any]):
+    """true or false, or None where it is empty."""
+
+    name = "true|false"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the truth value."""
+        text = str(value).strip().lower()
+        if not text:
+            return None
+        if text not in _YES_NO:
+            self.fail(f"{text[:60]!r} is neither true nor false.", param, ctx)
+        return _YES_NO[text]

@@ -1,0 +1,185 @@
+"""The command line: `mlflow-hpo run`, `check`, `trials`, `best`, `register`.
+
+Heavy imports wait inside the commands: `mlflow-hpo --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlflow_hpo.project._exits import ended
+from mlflow_hpo.project._options import Text, WholeNumber, YesNo
+
+if TYPE_CHECKING:
+    from mlflow_hpo.project.study_file import Override, StudyFile
+
+DEFAULT_STUDY = Path(__file__).parent / "default" / "study.yaml"
+
+_STRATEGIES = ("grid", "random", "bayes")
+_PATHS = {
+    "strategy": ("strategy",),
+    "name": ("name",),
+    "trials": ("trials",),
+    "folds": ("cv", "folds"),
+    "epochs": ("fit", "epochs"),
+    "n_jobs": ("n_jobs",),
+    "seed": ("seed",),
+    "register_as": ("register_as",),
+    "log_models": ("log_models",),
+    "resume": ("resume",),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    Parameters
+    ----------
+    arguments : sequence of str or None
+        None takes the process's own.
+    """
+    from mlflow_hpo.project._quiet import silence
+
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    if not debug:
+        silence()
+    command = functools.partial(cli.main, given, prog_name="mlflow-hpo", standalone_mode=False)
+    sys.exit(ended(command, debug=debug))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="mlflow-hpo", prog_name="mlflow-hpo")
+def cli() -> None:
+    """Hyperparameter search for Keras and scikit-learn models, tracked in MLflow.
+
+    \b
+    mlflow-hpo run                  a first study, on handwritten digits, in about a minute
+    mlflow-hpo run study.yaml       your own
+    mlflow-hpo run -h               all that can be changed without editing the file
+    """  # noqa: D301  (\b is click's mark for lines to leave as they are)
+
+
+def _study_options(command: Any) -> Any:
+    options = [
+        click.argument("study_file", metavar="[STUDY_FILE]", default="", type=Text()),
+        click.option("--strategy", type=Text(), metavar="grid|random|bayes", help="How candidates are chosen."),
+        click.option("--name", type=Text(), help="Name of the study; a study with a name can be resumed."),
+        click.option("--trials", type=WholeNumber(), help="How many candidates random and bayes try."),
+        click.option("--folds", type=WholeNumber(), help="How many folds of cross-validation."),
+        click.option("--epochs", type=WholeNumber(), help="How many epochs each network is trained."),
+        click.option("--n-jobs", type=WholeNumber(), help="How many folds are trained at a time."),
+        click.option("--seed", type=WholeNumber(), help="Seed of splits, candidates and networks."),
+        click.option("--register-as", type=Text(), help="Registered model that the best becomes a version of."),
+        click.option("--log-models", type=Text(), metavar="best_fold|all_folds|none", help="Which models are kept."),
+        click.option("--resume/--no-resume", default=None, help="Whether finished trials are taken from MLflow."),
+        click.option("--resume-as", type=YesNo(), hidden=True),  # MLproject passes values, not flags
+        click.option("--debug", is_flag=True, help="Show tracebacks and what TensorFlow and MLflow say."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@_study_options
+@click.option("--experiment-name", type=Text(), help="MLflow experiment that the study's run belongs to.")
+@click.option("--tracking-uri", type=Text(), help="MLflow tracking store, such as http://127.0.0.1:5000.")
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+def run(study_file: str, experiment_name: str | None, tracking_uri: str | None, quiet: bool, **options: Any) -> None:
+    """Run the study in STUDY_FILE (YAML), or the one on handwritten digits that comes with mlflow-hpo.
+
+    Options replace what the file says. Everything is checked before anything trains.
+    """
+    study = _load(study_file, options)
+    from mlflow_hpo.project import _console
+    from mlflow_hpo.project._store import choose_store
+    from mlflow_hpo.project.launch import run_study
+    from mlflow_hpo.project.prepare import prepare
+
+    choose_store(tracking_uri, experiment_name)
+    prepared = prepare(study)
+    if not quiet:
+        _console.show_plan(prepared)
+    search = run_study(prepared)
+    if not quiet:
+        _console.show_result(search, search.study_.trials)
+
+
+@cli.command()
+@_study_options
+def check(study_file: str, **options: Any) -> None:
+    """Check the study in STUDY_FILE: load its data, build its estimator, and train nothing."""
+    study = _load(study_file, options)
+    from mlflow_hpo.project import _console
+    from mlflow_hpo.project.prepare import prepare
+
+    _console.show_plan(prepare(study))
+    click.echo(f"{study.document.file}: no mistake found")
+
+
+def _run_options(command: Any) -> Any:
+    options = [
+        click.argument("run_id", metavar="RUN", type=Text()),
+        click.option("--tracking-uri", type=Text(), help="MLflow tracking store, such as http://127.0.0.1:5000."),
+        click.option("--debug", is_flag=True, help="Show tracebacks and what MLflow says."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@_run_options
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+def trials(run_id: str, tracking_uri: str | None, debug: bool, form: str) -> None:
+    """List the trials of the study whose run is RUN, best first."""
+    from mlflow_hpo.project._report import list_trials
+
+    list_trials(run_id, tracking_uri, form)
+
+
+@cli.command()
+@_run_options
+def best(run_id: str, tracking_uri: str | None, debug: bool) -> None:
+    """Show the best trial of the study whose run is RUN."""
+    from mlflow_hpo.project._report import show_best
+
+    show_best(run_id, tracking_uri)
+
+
+@cli.command()
+@_run_options
+@click.option("--as", "name", type=Text(), required=True, help="Registered model that the best becomes a version of.")
+@click.option("--alias", type=Text(), default="champion", show_default=True, help="Alias that the best version has.")
+@click.option("--promote", is_flag=True, help="Move the alias even if the version that has it scored better.")
+def register(run_id: str, tracking_uri: str | None, debug: bool, name: str, alias: str, promote: bool) -> None:
+    """Register the best model of the study whose run is RUN."""
+    from mlflow_hpo.project._report import register_run
+
+    register_run(run_id, tracking_uri, name=name, alias=alias, promote=promote)
+
+
+def _load(study_file: str, options: dict[str, Any]) -> StudyFile:
+    from mlflow_hpo.project.study_file import load_study_file
+
+    return load_study_file(study_file or DEFAULT_STUDY, _overrides(options))
+
+
+def _overrides(options: dict[str, Any]) -> list[Override]:
+    from mlflow_hpo.project.study_file import Override
+
+    given = dict(options)
+    if given.get("resume") is None:
+        given["resume"] = given.get("resume_as")
+    return [
+        Override(path, given[key], f"--{key.replace('_', '-')}")
+        for key, path in _PATHS.items()
+        if given.get(key) is not None
+    ]

@@ -1,0 +1,90 @@
+"""Running a prepared study: the search of its strategy, tracked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlflow_hpo.core.config import Tracking
+from mlflow_hpo.project.prepare import PreparedStudy
+from mlflow_hpo.project.schema import StudySection
+
+_MOST_INITIAL_POINTS = 10
+
+
+def build_search(prepared: PreparedStudy) -> Any:
+    """Return the search that a study asks for, not fitted yet.
+
+    Parameters
+    ----------
+    prepared : PreparedStudy
+        The study.
+
+    Returns
+    -------
+    search
+        A `GridSearchCV`, `RandomizedSearchCV` or `GPSearchCV` of this package.
+    """
+    from mlflow_hpo.search import GPSearchCV, GridSearchCV, RandomizedSearchCV
+
+    config, space = prepared.study.config, prepared.study.space
+    common = {
+        "scoring": prepared.scoring.scoring,
+        "refit": prepared.scoring.refit,
+        "cv": prepared.splitter,
+        "n_jobs": config.n_jobs,
+        "tracking": build_tracking(config),
+    }
+    if config.strategy == "grid":
+        return GridSearchCV(prepared.estimator, space.to_grid(), **common)
+    if config.strategy == "random":
+        return RandomizedSearchCV(
+            prepared.estimator,
+            space.to_distributions(),
+            n_iter=prepared.n_trials,
+            random_state=config.seed,
+            **common,
+        )
+    return GPSearchCV(
+        prepared.estimator,
+        space.to_dimensions(),
+        n_calls=prepared.n_trials,
+        n_initial_points=config.initial_points or _initial_points(prepared.n_trials),
+        random_state=config.seed,
+        **common,
+    )
+
+
+def run_study(prepared: PreparedStudy) -> Any:
+    """Run a prepared study.
+
+    Parameters
+    ----------
+    prepared : PreparedStudy
+        The study.
+
+    Returns
+    -------
+    search
+        The fitted search; `study_` says where the study is in MLflow.
+    """
+    samples = prepared.samples
+    params = {} if samples.groups is None else {"groups": samples.groups}
+    return build_search(prepared).fit(samples.X, samples.y, **params)
+
+
+def build_tracking(config: StudySection) -> Tracking:
+    """Return how a study is tracked."""
+    return Tracking(
+        study=config.name,
+        register_as=config.register_as,
+        alias=config.alias,
+        log_models=config.log_models,
+        keep_best=config.keep_best,
+        resume=config.resume,
+        tags=dict(config.tags) or None,
+    )
+
+
+def _initial_points(trials: int) -> int:
+    # Half of a short search is random, so that the model has something to learn from and still decides something.
+    return min(_MOST_INITIAL_POINTS, max(1, trials // 2))
