@@ -22,7 +22,8 @@ class PortableNetwork:
     feature_encoder : transformer or None
         Fitted; its `transform` prepares X for the network. None where X goes in as it is.
     target_encoder : transformer or None
-        Fitted; its `inverse_transform(raw)` gives labels, its `inverse_transform(raw, return_proba=True)` probabilities.
+        Fitted; its `inverse_transform(raw)` gives labels, with `return_proba=True` probabilities. None where
+        predictions are the network's raw outputs.
     batch_size : int
         Rows a step of `network.predict` takes: another size can change the last bits.
     """

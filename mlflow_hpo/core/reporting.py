@@ -1,7 +1,7 @@
 """How code that trains tells the study around it what happens, without knowing that study.
 
-The study opens a `reporting` context around each fold (or each call of an objective); whatever trains inside it asks for
-`current_reporter()` and reports its epochs there. Outside of a study there is no reporter, and nothing is reported.
+The study opens a `reporting` context around each fold (or each call of an objective); whatever trains inside it asks
+for `current_reporter()` and reports its epochs there. Outside of a study there is no reporter, and nothing is reported.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from mlflow_hpo.core.clock import now_ms
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,8 @@ class EpochEnded:
 
     Parameters
     ----------
-    trial : int
-        Number of the trial in its study, from 0.
+    trial : int or None
+        Number of the trial in its study, from 0; None for the refit of the best.
     fold : int or None
         Split index from 0, or None for a trial without folds.
     fit : int
@@ -29,13 +31,24 @@ class EpochEnded:
         Epoch from 0.
     metrics : mapping of str to float
         What Keras reports at the epoch's end, `val_` metrics included.
+    time_ms : int
+        When it ended, in milliseconds since the epoch of the clock.
     """
 
-    trial: int
+    trial: int | None
     fold: int | None
     fit: int
     epoch: int
     metrics: Mapping[str, float]
+    time_ms: int = field(default_factory=now_ms)
+
+
+class TrialRun(Protocol):
+    """Where the run of a trial is kept; asking may wait until it exists."""
+
+    def __call__(self) -> tuple[str, str]:
+        """Return the tracking URI and the run id."""
+        ...
 
 
 class Reporter:
@@ -43,17 +56,26 @@ class Reporter:
 
     Parameters
     ----------
-    trial : int
-        Number of the trial in its study, from 0.
+    trial : int or None
+        Number of the trial in its study, from 0; None for the refit of the best.
     fold : int or None
         Split index from 0, or None for a trial without folds.
     emit : callable
         Takes each `EpochEnded`; cheap, never blocks, never raises.
+    run : TrialRun or None
+        Gives the run that a study nests in, which begins inside this fold.
     """
 
-    def __init__(self, trial: int, fold: int | None, emit: Callable[[EpochEnded], None]) -> None:
+    def __init__(
+        self,
+        trial: int | None,
+        fold: int | None,
+        emit: Callable[[EpochEnded], None],
+        run: TrialRun | None = None,
+    ) -> None:
         self.trial = trial
         self.fold = fold
+        self.run = run
         self.last_model: Any = None
         self._emit = emit
         self._fits = 0

@@ -1,0 +1,122 @@
+"""What happens in a study, as plain data: from wherever a trial runs, through the study, to the one writer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from mlflow_hpo.core.clock import now_ms
+from mlflow_hpo.core.reporting import EpochEnded
+
+
+class RunStatus(Enum):
+    """How a trial or a study ended; the values are MLflow's."""
+
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
+
+
+@dataclass(frozen=True)
+class FoldStarted:
+    """A fold begins to train, wherever it runs."""
+
+    trial: int
+    fold: int
+    time_ms: int = field(default_factory=now_ms)
+
+
+@dataclass(frozen=True)
+class TrialStarted:
+    """A trial's first fold begins.
+
+    Parameters
+    ----------
+    trial : int
+        Number of the trial in its study, from 0; the row of `cv_results_`.
+    name : str
+        What the trial's run is called.
+    params : mapping of str to object
+        The candidate's parameters.
+    tags : mapping of str to str
+        Further tags of the trial's run.
+    """
+
+    trial: int
+    name: str
+    params: Mapping[str, Any]
+    tags: Mapping[str, str] = field(default_factory=dict)
+    time_ms: int = field(default_factory=now_ms)
+
+
+@dataclass(frozen=True)
+class FoldEnded:
+    """A fold's scores are in, under the names they have in `cv_results_`."""
+
+    trial: int
+    metrics: Mapping[str, float]
+    time_ms: int = field(default_factory=now_ms)
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """A model that a trial has fitted.
+
+    Parameters
+    ----------
+    fold : int or None
+        Split index from 0, or None for a trial without folds.
+    estimator : estimator or None
+        The fitted estimator, where it was fitted in this process.
+    blob : bytes or None
+        The packed model, where it was fitted in another process.
+    """
+
+    fold: int | None
+    estimator: Any = None
+    blob: bytes | None = None
+
+
+@dataclass(frozen=True)
+class TrialEnded:
+    """A trial is over.
+
+    Parameters
+    ----------
+    trial : int
+        Number of the trial in its study, from 0.
+    status : RunStatus
+        How it ended.
+    metrics : mapping of str to float
+        Mean and spread over the folds, under the names they have in `cv_results_`.
+    score : float or None
+        The score that trials of this study are ranked by, greater is better; None or NaN where there is none.
+    error : str or None
+        Traceback or cause of a failure.
+    models : tuple of FittedModel
+        The models to keep.
+    """
+
+    trial: int
+    status: RunStatus
+    metrics: Mapping[str, float]
+    score: float | None = None
+    error: str | None = None
+    models: tuple[FittedModel, ...] = ()
+    time_ms: int = field(default_factory=now_ms)
+
+
+@dataclass(frozen=True)
+class BestChanged:
+    """Another trial is the best one now: it has beaten all before it, or the search has decided so."""
+
+    trial: int
+    metric: str
+    value: float
+    params: Mapping[str, Any]
+    time_ms: int = field(default_factory=now_ms)
+
+
+StudyEvent = TrialStarted | EpochEnded | FoldEnded | TrialEnded | BestChanged

@@ -1,0 +1,87 @@
+"""`gp_minimize` over the cross-validated score of an estimator, in the form of a scikit-learn search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import skopt
+from sklearn.model_selection._search import BaseSearchCV
+
+from mlflow_hpo.search._dimensions import as_dimensions, named_point
+
+# What a candidate without a score costs while no other has cost anything yet.
+_FIRST_PENALTY = 1.0
+
+
+class BaseGPSearchCV(BaseSearchCV):
+    """A scikit-learn search whose candidates `skopt.gp_minimize` proposes; `GPSearchCV` is the tracked one.
+
+    It maximises what scikit-learn maximises. See `GPSearchCV` for the parameters.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        dimensions: Mapping[str, Any],
+        *,
+        n_calls: int = 20,
+        n_initial_points: int = 10,
+        random_state: Any = None,
+        gp_options: Mapping[str, Any] | None = None,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        refit: Any = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: Any = "2*n_jobs",
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+    ) -> None:
+        super().__init__(
+            estimator=estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.dimensions = dimensions
+        self.n_calls = n_calls
+        self.n_initial_points = n_initial_points
+        self.random_state = random_state
+        self.gp_options = gp_options
+
+    def _run_search(self, evaluate_candidates: Callable[..., Any], *, callback_ctx: Any = None) -> None:
+        told: list[float] = []
+
+        def cost(point: list[Any]) -> float:
+            results = evaluate_candidates([named_point(list(self.dimensions), point)])
+            told.append(_cost(results[_optimised(results, self.refit)][-1], told))
+            return told[-1]
+
+        self.optimize_result_ = skopt.gp_minimize(
+            cost,
+            as_dimensions(self.dimensions),
+            n_calls=self.n_calls,
+            n_initial_points=min(self.n_initial_points, self.n_calls),
+            random_state=self.random_state,
+            **(self.gp_options or {}),
+        )
+        # Our function holds the search's live parts, and skopt keeps it in what it returns.
+        self.optimize_result_.specs["args"]["func"] = None
+
+
+def _optimised(results: Mapping[str, Any], refit: Any) -> str:
+    named = f"mean_test_{refit}"
+    return named if named in results else next(name for name in results if name.startswith("mean_test_"))
+
+
+def _cost(score: float, told: list[float]) -> float:
+    """Return what a score costs: scikit-optimize takes finite costs only, so none costs as much as the worst so far."""
+    return -float(score) if math.isfinite(score) else max(told, default=_FIRST_PENALTY)

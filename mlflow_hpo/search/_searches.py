@@ -1,0 +1,175 @@
+"""scikit-learn's and scikit-optimize's searches, tracked: their whole signatures, and the keyword `tracking`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from sklearn import model_selection
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401  (makes the halving searches importable)
+from skopt import searchcv
+
+from mlflow_hpo.core.config import Tracking
+from mlflow_hpo.search._gp_search import BaseGPSearchCV
+from mlflow_hpo.search._tracked import TrackedSearch
+
+
+def _with_tracking(library_init: Callable[..., None]) -> Callable[..., None]:
+    """Return a constructor with the library's signature, whatever its version, and `tracking` at its end.
+
+    scikit-learn reads an estimator's parameters off the constructor's signature.
+    """
+    signature = inspect.signature(library_init)
+    tracking = inspect.Parameter("tracking", inspect.Parameter.KEYWORD_ONLY, default=None)
+
+    @wraps(library_init)
+    def __init__(self: Any, *args: Any, tracking: Tracking | bool | None = None, **kwargs: Any) -> None:  # noqa: N807
+        library_init(self, *args, **kwargs)
+        self.tracking = tracking
+
+    __init__.__signature__ = signature.replace(parameters=[*signature.parameters.values(), tracking])  # type: ignore[attr-defined]
+    return __init__
+
+
+class GridSearchCV(TrackedSearch, model_selection.GridSearchCV):
+    """`sklearn.model_selection.GridSearchCV`, every candidate a live nested run in MLflow.
+
+    All other parameters, attributes and methods are scikit-learn's.
+
+    Parameters
+    ----------
+    tracking : Tracking, None or False
+        How the search is tracked: None takes the defaults of `Tracking`, False tracks nothing.
+
+    Attributes
+    ----------
+    study_ : StudyResult
+        Where the study is in MLflow, and its trials.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from mlflow_hpo import GridSearchCV, Tracking
+    >>> GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, tracking=Tracking(study="iris")).tracking.study
+    'iris'
+    """
+
+    __init__ = _with_tracking(model_selection.GridSearchCV.__init__)
+
+
+class RandomizedSearchCV(TrackedSearch, model_selection.RandomizedSearchCV):
+    """`sklearn.model_selection.RandomizedSearchCV`, every candidate a live nested run in MLflow.
+
+    All other parameters, attributes and methods are scikit-learn's.
+
+    Parameters
+    ----------
+    tracking : Tracking, None or False
+        How the search is tracked: None takes the defaults of `Tracking`, False tracks nothing.
+
+    Attributes
+    ----------
+    study_ : StudyResult
+        Where the study is in MLflow, and its trials.
+    """
+
+    __init__ = _with_tracking(model_selection.RandomizedSearchCV.__init__)
+
+
+class HalvingGridSearchCV(TrackedSearch, model_selection.HalvingGridSearchCV):
+    """`sklearn.model_selection.HalvingGridSearchCV`, every candidate of every rung a live nested run in MLflow.
+
+    All other parameters, attributes and methods are scikit-learn's.
+
+    Parameters
+    ----------
+    tracking : Tracking, None or False
+        How the search is tracked: None takes the defaults of `Tracking`, False tracks nothing.
+
+    Attributes
+    ----------
+    study_ : StudyResult
+        Where the study is in MLflow, and its trials.
+    """
+
+    __init__ = _with_tracking(model_selection.HalvingGridSearchCV.__init__)
+
+
+class HalvingRandomSearchCV(TrackedSearch, model_selection.HalvingRandomSearchCV):
+    """`sklearn.model_selection.HalvingRandomSearchCV`, every candidate of every rung a live nested run in MLflow.
+
+    All other parameters, attributes and methods are scikit-learn's.
+
+    Parameters
+    ----------
+    tracking : Tracking, None or False
+        How the search is tracked: None takes the defaults of `Tracking`, False tracks nothing.
+
+    Attributes
+    ----------
+    study_ : StudyResult
+        Where the study is in MLflow, and its trials.
+    """
+
+    __init__ = _with_tracking(model_selection.HalvingRandomSearchCV.__init__)
+
+
+class BayesSearchCV(TrackedSearch, searchcv.BayesSearchCV):
+    """`skopt.BayesSearchCV`, every candidate a live nested run in MLflow.
+
+    All other parameters, attributes and methods are scikit-optimize's.
+
+    Parameters
+    ----------
+    tracking : Tracking, None or False
+        How the search is tracked: None takes the defaults of `Tracking`, False tracks nothing.
+
+    Attributes
+    ----------
+    study_ : StudyResult
+        Where the study is in MLflow, and its trials.
+    """
+
+    __init__ = _with_tracking(searchcv.BayesSearchCV.__init__)
+
+
+class GPSearchCV(TrackedSearch, BaseGPSearchCV):
+    """Bayesian optimisation of an estimator's cross-validated score by `skopt.gp_minimize`, tracked in MLflow.
+
+    A scikit-learn search like `GridSearchCV`, whose candidates `gp_minimize` proposes one after the other; it maximises
+    what scikit-learn maximises. A candidate whose folds all fail costs as much as the worst before it, and the search
+    goes on (with `tracking=False` it ends the search, as a candidate evaluated alone does in scikit-learn).
+
+    Parameters
+    ----------
+    estimator : estimator
+        What is tuned.
+    dimensions : mapping of str to dimension
+        Search space by parameter: `Real`, `Integer`, `Categorical` of `mlflow_hpo.core.space` or of `skopt.space`.
+    n_calls : int
+        Number of candidates.
+    n_initial_points : int
+        How many of them are drawn at random before the Gaussian process decides; at most `n_calls`.
+    random_state : int, RandomState or None
+        Seed of the proposals.
+    gp_options : mapping or None
+        Further arguments of `skopt.gp_minimize`, such as `acq_func`, `xi`, `noise`.
+    scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score, return_train_score
+        As in scikit-learn's searches. Of several scorings, the one that `refit` names is optimised.
+    tracking : Tracking, None or False
+        How the search is tracked: None takes the defaults of `Tracking`, False tracks nothing.
+
+    Attributes
+    ----------
+    optimize_result_ : OptimizeResult
+        What `gp_minimize` returned.
+    study_ : StudyResult
+        Where the study is in MLflow, and its trials; besides the attributes of scikit-learn's searches.
+    """
+
+    __init__ = _with_tracking(BaseGPSearchCV.__init__)
+
+    # Each call of scikit-learn's evaluates one candidate here, and it ends a search in which all fits of a call fail.
+    survives_failed_candidates = True

@@ -1,0 +1,178 @@
+"""What every search class of ours adds to the library's: the study around `fit`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from contextvars import ContextVar
+from typing import Any
+
+import pandas as pd
+from joblib.parallel import ParallelBackendBase
+
+from mlflow_hpo.core.config import Tracking
+from mlflow_hpo.core.errors import InvalidArgumentError
+from mlflow_hpo.core.reporting import reporting
+from mlflow_hpo.search._describe import describe_settings, describe_space
+from mlflow_hpo.study.backend import FoldWrapper, StudyBackend, installed
+from mlflow_hpo.study.session import StudySession, open_study
+from mlflow_hpo.study.study import Study
+from mlflow_hpo.tracking.models import ModelTemplate
+from mlflow_hpo.tracking.opening import StudyPlan
+from mlflow_hpo.tracking.outcome import StudyOutcome
+
+_current: ContextVar[_TrackedFit | None] = ContextVar("mlflow_hpo_fit", default=None)
+
+
+class TrackedSearch:
+    """Mixin that puts a study around the `fit` of a scikit-learn search.
+
+    The study opens as the search begins to evaluate, when all that was given has been checked, and ends with `fit`. It
+    is kept outside of the search, which scikit-learn sends along with every fold.
+    """
+
+    tracking: Tracking | bool | None
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
+        """Run the search as the library does, with every trial tracked in MLflow.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), or None
+        **params : dict
+            What the library's `fit` takes.
+
+        Returns
+        -------
+        self : object
+            With `study_`, a `StudyResult`, besides what the library sets.
+        """
+        search: Any = super()
+        if self.tracking is False:
+            return search.fit(X, y, **params)
+        with _TrackedFit(self, tracking_of(self.tracking), X, y) as fit:
+            search.fit(X, y, **params)
+            self.study_ = fit.conclude()
+        return self
+
+    def _run_search(self, evaluate_candidates: Callable[..., Any], *, callback_ctx: Any = None) -> None:
+        search: Any = super()
+        # skopt's search takes no callback context.
+        accepts = "callback_ctx" in inspect.signature(search._run_search).parameters
+        extra = {"callback_ctx": callback_ctx} if accepts else {}
+        fit = _current.get()
+        if fit is None or not fit.is_of(self):
+            search._run_search(evaluate_candidates, **extra)
+            return
+        fit.restore_backend()
+        search._run_search(fit.announcing(evaluate_candidates), **extra)
+        fit.end_search()
+
+
+class _TrackedFit:
+    """One `fit` of a tracked search."""
+
+    def __init__(self, search: Any, tracking: Tracking, X: Any, y: Any) -> None:
+        self._search = search
+        self._tracking = tracking
+        self._data = (X, y)
+        self._stack = ExitStack()
+        self._session: StudySession | None = None
+        self._wrapper = FoldWrapper(search)
+        self._restore_backend: Callable[[], None] | None = None
+
+    def __enter__(self) -> _TrackedFit:
+        token = _current.set(self)
+        self._stack.callback(_current.reset, token)
+        self._stack.callback(self._wrapper.close)
+        self._restore_backend = self._stack.enter_context(installed(self._backend))
+        return self
+
+    def __exit__(self, *exc_info: Any) -> bool | None:
+        return self._stack.__exit__(*exc_info)
+
+    def is_of(self, search: Any) -> bool:
+        """Whether this is the fit of `search`, and not that of one around it."""
+        return self._search is search
+
+    def restore_backend(self) -> None:
+        """Let the outer backend serve all else again: joblib's `Parallel` has captured ours."""
+        assert self._restore_backend is not None
+        self._restore_backend()
+
+    def _begin(self) -> Study:
+        """Open the study, if that is still to be done: all that was given has been checked now."""
+        if self._session is not None:
+            return self._session.study
+        template = ModelTemplate.from_data(self._search.estimator, *self._data)
+        session = self._stack.enter_context(open_study(self._plan(), self._tracking, template, *self._data))
+        self._session = session
+        keeps_models = self._tracking.log_models != "none"
+        self._wrapper.attach(session.study, template if keeps_models else None)
+        return session.study
+
+    def announcing(self, evaluate_candidates: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `evaluate_candidates` that tells the study which candidates are about to be evaluated."""
+
+        def evaluate(candidate_params: Any, cv: Any = None, more_results: Any = None, **kwargs: Any) -> Any:
+            candidates = list(candidate_params)
+            study = self._begin()
+            study.begin_candidates(candidates, self._search.n_splits_, _tags(more_results, len(candidates)))
+            return evaluate_candidates(candidates, cv=cv, more_results=more_results, **kwargs)
+
+        return evaluate
+
+    def end_search(self) -> None:
+        """From here on the best candidate is refitted."""
+        if self._session is not None:
+            self._stack.enter_context(reporting(self._session.refit_reporter))
+
+    def conclude(self) -> Any:
+        """Keep what the search has found."""
+        assert self._session is not None
+        search, session = self._search, self._session
+        if hasattr(search, "best_index_"):
+            session.study.decide(int(search.best_index_), search.best_params_, self._best_value())
+        return session.conclude(
+            StudyOutcome(
+                params=getattr(search, "best_params_", {}),
+                table=pd.DataFrame(search.cv_results_),
+                estimator=getattr(search, "best_estimator_", None),
+            )
+        )
+
+    def _best_value(self) -> float:
+        assert self._session is not None
+        return float(self._search.cv_results_[self._session.study.metric][self._search.best_index_])
+
+    def _backend(self, outer: ParallelBackendBase) -> StudyBackend:
+        return StudyBackend(outer, self._wrapper)
+
+    def _plan(self) -> StudyPlan:
+        return StudyPlan(
+            strategy=type(self._search).__name__,
+            estimator=self._search.estimator,
+            space=describe_space(self._search),
+            settings=describe_settings(self._search),
+            metric=f"mean_test_{self._search.refit}" if isinstance(self._search.refit, str) else None,
+        )
+
+
+def tracking_of(value: Any) -> Tracking:
+    """Return the `Tracking` that a `tracking` argument other than False stands for."""
+    if value is None or value is True:
+        return Tracking()
+    if isinstance(value, Tracking):
+        return value
+    raise InvalidArgumentError(
+        f"tracking is a Tracking(...), None for its defaults, or False to track nothing; got {value!r}."
+    )
+
+
+def _tags(more_results: Mapping[str, Any] | None, n_candidates: int) -> list[dict[str, str]]:
+    more = more_results or {}
+    return [
+        {f"mlflow_hpo.{name}": str(values[index]) for name, values in more.items()} for index in range(n_candidates)
+    ]

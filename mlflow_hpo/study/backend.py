@@ -1,0 +1,225 @@
+"""The seam: a joblib backend on which an unmodified search runs its folds, each of them seen by the study.
+
+`StudyBackend` stands in for the backend that joblib would have used. Where that one would run a single job at a time,
+the folds run inline, in the main thread, when their results are retrieved: no recursion, and tracebacks stay. Where it
+would run several, it does so itself, through a copy of it that wraps each fold on its way out and unwraps it on its way
+back. Only the search's own `_fit_and_score` calls are wrapped; all else that joblib runs passes through untouched.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from joblib import parallel_config
+from joblib._parallel_backends import FallbackToBackend
+from joblib.parallel import BatchedCalls, ParallelBackendBase, get_active_backend
+from sklearn.model_selection._search import BaseSearchCV
+
+from mlflow_hpo.study.channel import EventChannel
+from mlflow_hpo.study.fold import FoldEvent, FoldOutcome, FoldTask
+from mlflow_hpo.study.study import Study
+from mlflow_hpo.tracking.models import ModelTemplate
+
+_FIT_AND_SCORE = "_fit_and_score"
+
+
+class FoldWrapper:
+    """Turns a search's folds into tasks that the study hears of, and their outcomes back into results.
+
+    Parameters
+    ----------
+    search : BaseSearchCV
+        The search whose folds they are.
+    """
+
+    def __init__(self, search: BaseSearchCV) -> None:
+        self._search = search
+        self._study: Study | None = None
+        self._template: ModelTemplate | None = None
+        self._channel: EventChannel | None = None
+
+    def attach(self, study: Study, template: ModelTemplate | None) -> None:
+        """Say which study the folds belong to: it opens after joblib has taken the backend, before the first fold.
+
+        Parameters
+        ----------
+        study : Study
+        template : ModelTemplate or None
+            What is the same for all models; None where no trial's model is kept.
+        """
+        self._study = study
+        self._template = template
+
+    def wrap(self, batch: BatchedCalls, *, in_process: bool) -> BatchedCalls:
+        """Put a task in the place of each fold of the batch."""
+        batch.items = [
+            (self._task(function, args, kwargs, in_process), (), {}) if self._is_ours(function, kwargs) else item
+            for item in batch.items
+            for function, args, kwargs in [item]
+        ]
+        return batch
+
+    def unwrap(self, results: list[Any]) -> list[Any]:
+        """Tell the study of each outcome, and return what the search waits for; raise what a fold raised."""
+        return [self._result(item) if isinstance(item, FoldOutcome) else item for item in results]
+
+    def close(self) -> None:
+        """Hear no more of other processes."""
+        if self._channel is not None:
+            self._channel.close()
+
+    def _is_ours(self, function: Any, kwargs: dict[str, Any]) -> bool:
+        name = getattr(getattr(function, "function", function), "__name__", None)
+        return self._study is not None and name == _FIT_AND_SCORE and kwargs.get("caller") is self._search
+
+    def _task(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], in_process: bool) -> FoldTask:
+        trial = self._study.trial_number(kwargs["candidate_progress"][0])
+        return FoldTask(
+            trial=trial,
+            fold=kwargs["split_progress"][0],
+            function=function,
+            args=args,
+            kwargs=kwargs,
+            emit=self._study.hear if in_process else self._remote_channel(),
+            keep_model=self._template is not None,
+            template=None if in_process else self._template,
+            run=self._run_of(trial, args[0], in_process),
+        )
+
+    def _remote_channel(self) -> Callable[[FoldEvent], bool]:
+        if self._channel is None:
+            self._channel = EventChannel(self._study.hear)
+        return self._channel.remote
+
+    def _run_of(self, trial: int, estimator: Any, in_process: bool) -> Any:
+        if in_process:
+            return lambda: self._study.trial_run(trial)
+        # Waiting for the run costs time, so only where a study can begin inside the fold.
+        return _Known(*self._study.trial_run(trial)) if _has_tracked_search(estimator) else None
+
+    def _result(self, outcome: FoldOutcome) -> Any:
+        self._study.end_fold(outcome)
+        if outcome.exception is not None:
+            raise outcome.exception
+        if getattr(self._search, "survives_failed_candidates", False):
+            return {**outcome.result, "fit_error": None}
+        return outcome.result
+
+
+class _Known:
+    """A trial's run as it is told to another process."""
+
+    def __init__(self, tracking_uri: str, run_id: str) -> None:
+        self._run = (tracking_uri, run_id)
+
+    def __call__(self) -> tuple[str, str]:
+        return self._run
+
+
+def _has_tracked_search(estimator: Any) -> bool:
+    nested = [estimator, *estimator.get_params(deep=True).values()]
+    return any(isinstance(value, BaseSearchCV) and getattr(value, "tracking", False) is not False for value in nested)
+
+
+class StudyBackend(ParallelBackendBase):
+    """Runs folds inline, or hands over to the backend that would have run them.
+
+    Parameters
+    ----------
+    outer : ParallelBackendBase
+        The backend that joblib would have used.
+    wrapper : FoldWrapper
+        Wraps the search's folds.
+    """
+
+    supports_retrieve_callback = False
+    supports_sharedmem = True
+    uses_threads = True
+
+    def __init__(self, outer: ParallelBackendBase, wrapper: FoldWrapper) -> None:
+        super().__init__(nesting_level=outer.nesting_level)
+        self.default_n_jobs = outer.default_n_jobs
+        self._outer = outer
+        self._wrapper = wrapper
+
+    def configure(self, n_jobs: int = 1, parallel: Any = None, **options: Any) -> int:
+        """Stay inline for a single job; else fall back, in joblib's sense, to the outer backend."""
+        if self._outer.effective_n_jobs(n_jobs) != 1:
+            raise FallbackToBackend(_tracked(self._outer, self._wrapper))
+        self.parallel = parallel
+        return self.effective_n_jobs(n_jobs)
+
+    def effective_n_jobs(self, n_jobs: int) -> int:
+        """Return 2: joblib passes a backend by that runs one job at a time."""
+        if n_jobs == 0:
+            raise ValueError("n_jobs == 0 in Parallel has no meaning")
+        return 2
+
+    def submit(self, func: BatchedCalls, callback: Callable[[Any], None] | None = None) -> Any:
+        """Queue a batch; it runs when its result is retrieved."""
+        return self._wrapper.wrap(func, in_process=True), callback
+
+    def retrieve_result(self, out: Any, timeout: float | None = None) -> list[Any]:
+        """Run a queued batch and return its results."""
+        batch, callback = out
+        # Not `batch()`: that would open a context for nested calls, and sequential joblib opens none.
+        results = self._wrapper.unwrap([function(*args, **kwargs) for function, args, kwargs in batch.items])
+        callback(results)
+        return results
+
+    def get_nested_backend(self) -> tuple[ParallelBackendBase, int | None]:
+        """Return the active backend, as joblib's sequential one does."""
+        backend: tuple[ParallelBackendBase, int | None] = get_active_backend()
+        return backend
+
+
+def _tracked(outer: ParallelBackendBase, wrapper: FoldWrapper) -> ParallelBackendBase:
+    """Return a copy of a backend that wraps what is submitted and unwraps what is retrieved."""
+    backend = copy.copy(outer)
+    in_process = bool(getattr(outer, "uses_threads", False))
+
+    def submit(func: BatchedCalls, callback: Any = None) -> Any:
+        return outer_submit(wrapper.wrap(func, in_process=in_process), callback)
+
+    def retrieve_result_callback(out: Any) -> list[Any]:
+        return wrapper.unwrap(outer_retrieve_callback(out))
+
+    def retrieve_result(out: Any, timeout: float | None = None) -> list[Any]:
+        return wrapper.unwrap(outer_retrieve(out, timeout=timeout))
+
+    outer_submit = backend.submit
+    outer_retrieve_callback = backend.retrieve_result_callback
+    outer_retrieve = backend.retrieve_result
+    backend.submit = submit
+    backend.retrieve_result_callback = retrieve_result_callback
+    backend.retrieve_result = retrieve_result
+    # A batch of several folds would hide when each of them ends.
+    backend.compute_batch_size = lambda: 1
+    return backend
+
+
+@contextmanager
+def installed(backend_for: Callable[[ParallelBackendBase], StudyBackend]) -> Iterator[Callable[[], None]]:
+    """Make joblib's next `Parallel` take a study's backend; what is yielded restores the outer context early.
+
+    Parameters
+    ----------
+    backend_for : callable
+        Makes the study's backend around the one that joblib would have used.
+    """
+    config = parallel_config(backend=backend_for(get_active_backend()[0]))
+    is_installed = True
+
+    def restore() -> None:
+        nonlocal is_installed
+        if is_installed:
+            is_installed = False
+            config.unregister()
+
+    try:
+        yield restore
+    finally:
+        restore()

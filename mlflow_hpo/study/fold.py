@@ -1,0 +1,109 @@
+"""One fold of one trial, ready to run wherever an executor puts it, and what comes back from there."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlflow_hpo.core.errors import HPOError
+from mlflow_hpo.core.events import FittedModel, FoldStarted
+from mlflow_hpo.core.reporting import EpochEnded, Reporter, TrialRun, reporting
+from mlflow_hpo.tracking.models import ModelTemplate, pack_estimator
+
+FoldEvent = FoldStarted | EpochEnded
+
+
+@dataclass(frozen=True)
+class FoldOutcome:
+    """What a fold gives back.
+
+    Parameters
+    ----------
+    trial, fold : int
+        Which one it was.
+    result : mapping or None
+        What `_fit_and_score` returned; None where it raised.
+    exception : Exception or None
+        What it raised.
+    traceback : str or None
+        Where it raised.
+    model : FittedModel or None
+        What it fitted, if that is kept.
+    undelivered : tuple of events
+        Those that the channel could not take while the fold ran, in order.
+    """
+
+    trial: int
+    fold: int
+    result: Mapping[str, Any] | None = None
+    exception: Exception | None = None
+    traceback: str | None = None
+    model: FittedModel | None = None
+    undelivered: tuple[FoldEvent, ...] = ()
+
+
+@dataclass(frozen=True)
+class FoldTask:
+    """A call of scikit-learn's `_fit_and_score` that reports what happens.
+
+    Parameters
+    ----------
+    trial, fold : int
+        Numbers from 0.
+    function, args, kwargs
+        The call as the search made it.
+    emit : callable
+        Takes the fold's events, returns False for one that it could not deliver.
+    keep_model : bool
+        Whether the fitted estimator comes back with the result.
+    template : ModelTemplate or None
+        Given where the fold runs in another process: the fitted estimator comes back packed.
+    run : callable or None
+        Gives the trial's run to a study that begins inside the fold.
+    """
+
+    trial: int
+    fold: int
+    function: Callable[..., dict[str, Any]]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    emit: Callable[[FoldEvent], bool]
+    keep_model: bool
+    template: ModelTemplate | None = None
+    run: TrialRun | None = None
+    _undelivered: list[FoldEvent] = field(default_factory=list)
+
+    def __call__(self) -> FoldOutcome:
+        """Run the fold; an exception comes back as part of the outcome."""
+        self._emit(FoldStarted(self.trial, self.fold))
+        try:
+            with reporting(Reporter(self.trial, self.fold, self._emit, self.run)):
+                result = self.function(*self.args, **self._wanted())
+        except Exception as error:
+            return FoldOutcome(
+                self.trial,
+                self.fold,
+                exception=error,
+                traceback=traceback.format_exc(),
+                undelivered=tuple(self._undelivered),
+            )
+        estimator = result.pop("estimator", None) if self.keep_model else None
+        model = self._model(estimator) if estimator is not None and not result.get("fit_error") else None
+        return FoldOutcome(self.trial, self.fold, result, model=model, undelivered=tuple(self._undelivered))
+
+    def _wanted(self) -> dict[str, Any]:
+        return {**self.kwargs, "return_estimator": True} if self.keep_model else dict(self.kwargs)
+
+    def _model(self, estimator: Any) -> FittedModel | None:
+        if self.template is None:
+            return FittedModel(self.fold, estimator=estimator)
+        try:
+            return FittedModel(self.fold, blob=pack_estimator(estimator, self.template))
+        except HPOError:
+            return None
+
+    def _emit(self, event: FoldEvent) -> None:
+        if not self.emit(event):
+            self._undelivered.append(event)

@@ -1,0 +1,42 @@
+"""What a search hands out about its study after `fit`: where it is in MLflow, and how to read it back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from mlflow_hpo.tracking.read import TrialRecord, best_trial, read_trials
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """A study that has ended.
+
+    Parameters
+    ----------
+    name : str
+        What the study's run is called.
+    run_id, experiment_id : str
+        MLflow's ids of the study's run.
+    tracking_uri : str
+        The store that has it.
+    registered : tuple of (str, str) or None
+        Name and version under which the best model was registered.
+    """
+
+    name: str
+    run_id: str
+    experiment_id: str
+    tracking_uri: str
+    registered: tuple[str, str] | None = None
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """The trials as MLflow has them, one row each: number, status, score, params, metrics, run id."""
+        return read_trials(self.run_id, self.tracking_uri)
+
+    @property
+    def best_trial(self) -> TrialRecord:
+        """The trial with the best score."""
+        return best_trial(self.run_id, self.tracking_uri)

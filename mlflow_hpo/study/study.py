@@ -1,0 +1,231 @@
+"""`Study`: one search in progress. Knows its trials, hears of their folds, and tells the writer."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlflow_hpo.core.config import LogModels
+from mlflow_hpo.core.events import (
+    BestChanged,
+    FittedModel,
+    FoldEnded,
+    FoldStarted,
+    RunStatus,
+    TrialEnded,
+    TrialStarted,
+)
+from mlflow_hpo.study import scores
+from mlflow_hpo.study.fold import FoldEvent, FoldOutcome
+from mlflow_hpo.tracking.names import cut, param_value
+from mlflow_hpo.tracking.runs import StudyRun
+from mlflow_hpo.tracking.writer import Writer
+
+_logger = logging.getLogger(__name__)
+_NAME_LENGTH = 120
+
+
+@dataclass
+class _Trial:
+    """A trial that has not ended."""
+
+    params: Mapping[str, Any]
+    n_folds: int
+    tags: Mapping[str, str]
+    is_started: bool = False
+    results: dict[int, scores.FoldResult] = field(default_factory=dict)
+    models: list[tuple[float, FittedModel]] = field(default_factory=list)
+    error: str | None = None
+
+
+class Study:
+    """One search in progress.
+
+    Parameters
+    ----------
+    run : StudyRun
+        Where it is kept.
+    writer : Writer
+        Writes what happens.
+    log_models : {"best_fold", "all_folds", "none"}
+        Which models of a trial are kept.
+    metric : str or None
+        The trial metric to rank by; None is scikit-learn's default: the score, or the first of several.
+    greater_is_better : bool
+        Direction of the metric.
+    """
+
+    def __init__(
+        self,
+        run: StudyRun,
+        writer: Writer,
+        *,
+        log_models: LogModels,
+        metric: str | None = None,
+        greater_is_better: bool = True,
+    ) -> None:
+        self.run = run
+        self.writer = writer
+        self.log_models = log_models
+        self.metric = metric
+        self.best: TrialEnded | None = None
+        self._sign = 1.0 if greater_is_better else -1.0
+        self._open: dict[int, _Trial] = {}
+        self._n_trials = 0
+        self._first_of_call = 0
+        self._lock = threading.RLock()
+
+    def begin_candidates(
+        self, candidates: Sequence[Mapping[str, Any]], n_folds: int, tags: Sequence[Mapping[str, str]] | None = None
+    ) -> None:
+        """Take on the candidates that the search is about to evaluate: one trial each, in their order."""
+        with self._lock:
+            self._first_of_call = self._n_trials
+            for index, params in enumerate(candidates):
+                self._open[self._n_trials + index] = _Trial(params, n_folds, tags[index] if tags else {})
+            self._n_trials += len(candidates)
+
+    def trial_number(self, candidate: int) -> int:
+        """Return the number of the trial that evaluates a candidate of the present call, both from 0."""
+        return self._first_of_call + candidate
+
+    def trial_run(self, trial: int) -> tuple[str, str]:
+        """Return tracking URI and run id of a trial, which is started if it has not begun."""
+        with self._lock:
+            self._start(trial)
+        return self.run.tracking_uri, self.writer.trial_run_id(trial)
+
+    def hear(self, event: FoldEvent) -> bool:
+        """Take an event of a running fold, from any thread."""
+        with self._lock:
+            if isinstance(event, FoldStarted):
+                self._start(event.trial)
+            else:
+                self.writer.put(event)
+        return True
+
+    def end_fold(self, outcome: FoldOutcome) -> None:
+        """Take the outcome of a fold; with its last fold the trial ends."""
+        with self._lock:
+            for event in outcome.undelivered:
+                self.hear(event)
+            trial = self._open.get(outcome.trial)
+            if trial is None:  # ended already: another fold of it raised
+                return
+            if outcome.result is None:
+                trial.error = trial.error or outcome.traceback
+                self._end(outcome.trial, RunStatus.FAILED)
+                return
+            self._record(outcome.trial, trial, outcome, outcome.result)
+            if len(trial.results) == trial.n_folds:
+                self._end(outcome.trial, RunStatus.FAILED if trial.error else RunStatus.FINISHED)
+
+    def decide(self, trial: int, params: Mapping[str, Any], value: float) -> None:
+        """Take the search's word for which trial is the best: halving, say, asks the last rung only.
+
+        Parameters
+        ----------
+        trial : int
+            Its number.
+        params : mapping of str to object
+            Its parameters.
+        value : float
+            Its value of the study's metric.
+        """
+        if self.metric is not None and (self.best is None or self.best.trial != trial):
+            self.writer.put(BestChanged(trial, self.metric, value, params))
+
+    def abort(self, status: RunStatus) -> None:
+        """End all trials that have begun and not ended."""
+        with self._lock:
+            for number in [number for number, trial in self._open.items() if trial.is_started]:
+                self._end(number, status)
+
+    def end_objective(
+        self, number: int, metrics: Mapping[str, float], model: FittedModel | None, error: str | None = None
+    ) -> None:
+        """End a trial that has no folds.
+
+        Parameters
+        ----------
+        number : int
+            The trial.
+        metrics : mapping of str to float
+            What it measured, the study's metric among it.
+        model : FittedModel or None
+            What it fitted.
+        error : str or None
+            Traceback of its failure.
+        """
+        with self._lock:
+            if model is not None and self.log_models != "none":
+                self._open[number].models.append((0.0, model))
+            self._open[number].error = error
+            self._end(number, RunStatus.FAILED if error else RunStatus.FINISHED, metrics)
+
+    def _start(self, number: int) -> None:
+        trial = self._open.get(number)
+        # An event from another process can come after the outcome that has ended the trial.
+        if trial is None or trial.is_started:
+            return
+        trial.is_started = True
+        self.writer.put(TrialStarted(number, _trial_name(number, trial.params), trial.params, trial.tags))
+
+    def _record(self, number: int, trial: _Trial, outcome: FoldOutcome, result: scores.FoldResult) -> None:
+        trial.results[outcome.fold] = result
+        trial.error = trial.error or result.get("fit_error")
+        metrics = scores.fold_metrics(outcome.fold, result)
+        self.writer.put(FoldEnded(number, metrics))
+        if outcome.model is None:
+            return
+        ranked = metrics.get(f"split{outcome.fold}_{self._ranked_by(result).removeprefix('mean_')}", math.nan)
+        trial.models.append((-math.inf if math.isnan(ranked) else ranked, outcome.model))
+        if self.log_models == "best_fold":
+            trial.models = [max(trial.models, key=lambda model: model[0])]
+
+    def _ranked_by(self, result: scores.FoldResult) -> str:
+        available = [f"mean_test_{name}" for name in scores.score_names([result])]
+        if self.metric is None or (self.metric not in available and len(available) == 1):
+            return available[0]
+        return self.metric
+
+    def _end(self, number: int, status: RunStatus, metrics: Mapping[str, float] | None = None) -> None:
+        self._start(number)
+        trial = self._open.pop(number)
+        results = [trial.results[fold] for fold in sorted(trial.results)]
+        is_whole = bool(results) and len(results) == trial.n_folds
+        if metrics is None:
+            metrics = scores.trial_metrics(results) if is_whole else {}
+            if is_whole and not trial.error:
+                self.metric = self._ranked_by(results[0])
+        value = metrics.get(self.metric or "")
+        score = None if value is None else self._sign * value
+        ended = TrialEnded(number, status, metrics, score, trial.error, self._kept_models(trial, status))
+        self.writer.put(ended)
+        self._note_best(ended, trial.params, value)
+
+    def _kept_models(self, trial: _Trial, status: RunStatus) -> tuple[FittedModel, ...]:
+        if status is not RunStatus.FINISHED:
+            return ()
+        return tuple(model for _, model in sorted(trial.models, key=lambda ranked: ranked[1].fold or 0))
+
+    def _note_best(self, ended: TrialEnded, params: Mapping[str, Any], value: float | None) -> None:
+        if ended.score is None or value is None or not math.isfinite(ended.score):
+            return
+        is_better = self.best is None or self.best.score is None or ended.score > self.best.score
+        if is_better and self.metric is not None:
+            self.best = ended
+            self.writer.put(BestChanged(ended.trial, self.metric, value, params))
+
+
+def _trial_name(number: int, params: Mapping[str, Any]) -> str:
+    shown = " ".join(f"{name.rpartition('__')[2]}={_short(value)}" for name, value in params.items())
+    return cut(f"trial {number:03d} {shown}".strip(), _NAME_LENGTH)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else cut(param_value(value), 40)

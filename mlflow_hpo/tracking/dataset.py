@@ -1,0 +1,53 @@
+"""The data a study was run on, as a data set input of its run: name, shape, schema and digest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import joblib
+import mlflow.data
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.data.dataset import Dataset
+from mlflow.entities import DatasetInput, InputTag
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+
+_DIGEST_LENGTH = 16
+
+
+def log_dataset(client: MlflowClient, run_id: str, X: Any, y: Any, name: str | None = None) -> None:
+    """Log X and y as the training data of a run.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    run_id : str
+    X : array-like of shape (n_samples, ...)
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs), or None
+    name : str or None
+        What the data set is called; MLflow's default where None.
+    """
+    dataset = _describe(X, y, name)
+    tags = [InputTag(MLFLOW_DATASET_CONTEXT, "training")]
+    client.log_inputs(run_id, [DatasetInput(dataset=dataset._to_mlflow_entity(), tags=tags)])
+
+
+def _describe(X: Any, y: Any, name: str | None) -> Dataset:
+    # MLflow's own digest reads the first 10,000 values only.
+    digest = joblib.hash((X, y))[:_DIGEST_LENGTH]
+    if isinstance(X, pd.DataFrame):
+        return mlflow.data.from_pandas(_with_target(X, y), targets=_target_name(y), name=name, digest=digest)
+    targets = None if y is None else np.asarray(y)
+    return mlflow.data.from_numpy(np.asarray(X), targets=targets, name=name, digest=digest)
+
+
+def _target_name(y: Any) -> str | None:
+    if y is None or np.ndim(y) != 1:
+        return None
+    return str(getattr(y, "name", None) or "target")
+
+
+def _with_target(X: pd.DataFrame, y: Any) -> pd.DataFrame:
+    target = _target_name(y)
+    return X if target is None else X.assign(**{target: np.asarray(y)})

@@ -1,0 +1,68 @@
+"""Names and values as MLflow accepts them: its allowed letters, its limits of length."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import Any
+
+_FORBIDDEN = re.compile(r"[^\w\-. :/]")
+_KEY_LENGTH = 250
+_PARAM_LENGTH = 6000
+_TAG_LENGTH = 8000
+
+PARENT_RUN_ID = "mlflow.parentRunId"
+RUN_NAME = "mlflow.runName"
+NOTE = "mlflow.note.content"
+
+KIND = "mlflow_hpo.kind"
+TRIAL = "mlflow_hpo.trial"
+ERROR = "mlflow_hpo.error"
+STRATEGY = "mlflow_hpo.strategy"
+METRIC = "mlflow_hpo.metric"
+DIRECTION = "mlflow_hpo.greater_is_better"
+BEST_TRIAL = "mlflow_hpo.best_trial"
+BEST_PARAMS = "mlflow_hpo.best_params"
+
+
+def key(name: str) -> str:
+    """Return `name` as a key that MLflow takes for params, metrics and tags.
+
+    Examples
+    --------
+    >>> key("clf__l2=(weights)")
+    'clf__l2__weights_'
+    """
+    allowed = _FORBIDDEN.sub("_", name)[:_KEY_LENGTH]
+    is_path = posixpath.normpath(allowed) == allowed and not allowed.startswith(("/", ".."))
+    return allowed if is_path else allowed.replace("/", "_").replace(".", "_") or "_"
+
+
+def param_value(value: Any) -> str:
+    """Return the text of a parameter's value: one line, no longer than MLflow keeps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> param_value(np.float64(0.1)), param_value(None), param_value(len)
+    ('0.1', 'None', 'len')
+    """
+    if callable(value) and hasattr(value, "__name__"):
+        return str(value.__name__)
+    return cut(" ".join(str(value).split()), _PARAM_LENGTH)
+
+
+def tag_value(value: Any) -> str:
+    """Return the text of a tag's value, no longer than MLflow keeps."""
+    return cut(str(value), _TAG_LENGTH)
+
+
+def cut(text: str, length: int) -> str:
+    """Return `text`, shortened to `length` characters with an ellipsis where it is longer.
+
+    Examples
+    --------
+    >>> cut("abcdef", 4)
+    'abc…'
+    """
+    return text if len(text) <= length else text[: length - 1] + "…"

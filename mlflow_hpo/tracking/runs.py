@@ -1,0 +1,124 @@
+"""The study's run: made new, nested where there is something to nest under, or taken over from `mlflow run`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.tracking.context import registry as context
+
+from mlflow_hpo.core.clock import now_ms
+from mlflow_hpo.core.events import RunStatus
+from mlflow_hpo.tracking import names
+from mlflow_hpo.tracking.store import connect
+
+_PROJECT_RUN = "MLFLOW_RUN_ID"
+_taken_over: list[str] = []
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """Where a study is kept.
+
+    Parameters
+    ----------
+    run_id, experiment_id : str
+        MLflow's ids.
+    tracking_uri : str
+        The store that has them.
+    """
+
+    run_id: str
+    experiment_id: str
+    tracking_uri: str
+
+
+def open_study_run(name: str, tags: Mapping[str, str], parent: tuple[str, str] | None = None) -> StudyRun:
+    """Open the run of a study, and make it the active one of this thread.
+
+    Parameters
+    ----------
+    name : str
+        What the run is called.
+    tags : mapping of str to str
+        Tags of the run.
+    parent : tuple of (str, str) or None
+        Tracking URI and run id of the trial to nest it under. None nests it under the active run if there is one; where
+        there is none, the run that `mlflow run` made for this process becomes the study's run.
+    """
+    if parent is not None and parent[0] != mlflow.get_tracking_uri():
+        mlflow.set_tracking_uri(parent[0])  # a worker process does not inherit it
+    client = connect()
+    active = mlflow.active_run()
+    parent_run_id = parent[1] if parent else active.info.run_id if active else None
+    if parent_run_id is None and os.environ.get(_PROJECT_RUN):
+        run = _take_over_project_run(client, name, tags)
+    else:
+        run = _new_run(client, name, tags, parent_run_id or next(iter(_taken_over), None))
+    return StudyRun(run.info.run_id, run.info.experiment_id, mlflow.get_tracking_uri())
+
+
+def _take_over_project_run(client: MlflowClient, name: str, tags: Mapping[str, str]) -> mlflow.ActiveRun:
+    run = mlflow.start_run(tags=dict(tags))
+    client.update_run(run.info.run_id, name=name)
+    _taken_over[:] = [run.info.run_id]
+    return run
+
+
+def _new_run(client: MlflowClient, name: str, tags: Mapping[str, str], parent_run_id: str | None) -> mlflow.ActiveRun:
+    if parent_run_id is None:
+        return mlflow.start_run(run_name=name, tags=dict(tags))
+    parent = client.get_run(parent_run_id)
+    run = client.create_run(
+        parent.info.experiment_id,
+        run_name=name,
+        tags=context.resolve_tags({**tags, names.PARENT_RUN_ID: parent_run_id}),
+    )
+    return mlflow.start_run(run_id=run.info.run_id, nested=True)
+
+
+@contextmanager
+def active_run(run_id: str) -> Iterator[None]:
+    """Make a run the active one of this thread while the context is open; its status stays RUNNING."""
+    mlflow.start_run(run_id=run_id, nested=True)
+    try:
+        yield
+    finally:
+        _end_active_until(run_id)
+        mlflow.end_run("RUNNING")  # the study says how it ended, once its model is stored
+
+
+def close_study_run(run: StudyRun, status: RunStatus) -> None:
+    """End the study's run, and make the run active again that was so before it."""
+    _end_active_until(run.run_id)
+    mlflow.end_run(status.value)
+
+
+def _end_active_until(run_id: str) -> None:
+    """End the runs that were opened inside of a run and never closed."""
+    while (active := mlflow.active_run()) and active.info.run_id != run_id:
+        mlflow.end_run(RunStatus.KILLED.value)
+
+
+def log_failure(client: MlflowClient, run: StudyRun, error: str) -> None:
+    """Write on the study's run why it did not come to its end."""
+    client.log_text(run.run_id, error, "traceback.txt")
+    client.set_tag(run.run_id, names.ERROR, names.tag_value(error.strip().splitlines()[-1]))
+
+
+def end_run_failed(message: str) -> None:
+    """End the run that `mlflow run` made for this process as FAILED, before any search has begun.
+
+    Without such a run nothing happens.
+    """
+    run_id = os.environ.pop(_PROJECT_RUN, None)
+    if run_id is None:
+        return
+    client = connect()
+    client.set_tag(run_id, names.ERROR, names.tag_value(message))
+    client.set_tag(run_id, names.NOTE, names.tag_value(message))
+    client.set_terminated(run_id, RunStatus.FAILED.value, now_ms())

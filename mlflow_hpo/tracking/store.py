@@ -1,0 +1,41 @@
+"""The connection to the tracking store, and its safe first use."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import tempfile
+from pathlib import Path
+
+import mlflow
+from filelock import FileLock
+from mlflow import MlflowClient
+
+_SQLITE = "sqlite:///"
+_ready: set[str] = set()
+
+
+def connect(tracking_uri: str | None = None) -> MlflowClient:
+    """Return a client of the tracking store, which exists and has its schema afterwards.
+
+    Several processes that open a fresh sqlite file at once break it for good, so the first use goes under a file lock.
+
+    Parameters
+    ----------
+    tracking_uri : str or None
+        The store; None is MLflow's current one.
+    """
+    uri = tracking_uri or mlflow.get_tracking_uri()
+    client = MlflowClient(tracking_uri=uri)
+    if uri not in _ready:
+        if uri.startswith(_SQLITE):
+            with FileLock(_lock_file(uri)):
+                client.search_experiments(max_results=1)
+        _ready.add(uri)
+    return client
+
+
+def _lock_file(uri: str) -> Path:
+    database = Path(uri.removeprefix(_SQLITE).partition("?")[0]).resolve()
+    digest = hashlib.sha256(str(database).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"mlflow_hpo-{getpass.getuser()}-{digest}.lock"

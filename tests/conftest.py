@@ -1,0 +1,47 @@
+"""A store for each test: a real sqlite file, with MLflow's and our own process-wide state put back afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow import MlflowClient
+
+from mlflow_hpo.tracking import runs
+
+EXPERIMENT = "tests"
+
+
+@pytest.fixture(scope="session")
+def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sqlite file with MLflow's schema: making one takes seconds, copying it nothing."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments(max_results=1)
+    return path
+
+
+@pytest.fixture
+def store(tmp_path: Path, fresh_database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MlflowClient]:
+    """MLflow set up on a store of the test's own, with an experiment whose artifacts are the test's own."""
+    database = tmp_path / "mlflow.db"
+    shutil.copy(fresh_database, database)
+    monkeypatch.chdir(tmp_path)
+    for variable in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(variable, raising=False)
+    uri = f"sqlite:///{database}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    mlflow.set_tracking_uri(uri)
+    client = MlflowClient(tracking_uri=uri)
+    client.create_experiment(EXPERIMENT, artifact_location=(tmp_path / "artifacts").as_uri())
+    mlflow.set_experiment(EXPERIMENT)
+    yield client
+    while mlflow.active_run():
+        mlflow.end_run()
+    runs._taken_over.clear()
+    mlflow.tracking.fluent._active_experiment_id = None
+    mlflow.set_tracking_uri("")
+    os.environ.pop("MLFLOW_RUN_ID", None)
