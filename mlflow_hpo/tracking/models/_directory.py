@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import mlflow.pyfunc
-import skops.io
 from mlflow.models import Model
-from mlflow.models.model import MLMODEL_FILE_NAME
 
 from mlflow_hpo.tracking.models._errors import ModelNotSavableError
+from mlflow_hpo.tracking.models._mlmodel import write_mlmodel
 from mlflow_hpo.tracking.models._portable import pickle_by_value, pickle_portable
 from mlflow_hpo.tracking.models._template import ModelTemplate, environment_files
 from mlflow_hpo.tracking.models._travelling import LOADER_MODULE, SOURCES, loader
@@ -82,6 +81,8 @@ def _check_predicts(estimator: Any) -> None:
 
 def _write_estimator(estimator: Any, directory: Path) -> tuple[list[Any], dict[str, str]]:
     """Write the scikit-learn part; return the networks in it, and why it is a pickle, if it is."""
+    import skops.io  # imports all of scikit-learn: a second that `import mlflow_hpo` need not take
+
     networks: list[Any] = []
     blob, met = pickle_portable(estimator, networks)
     copy = pickle.loads(blob) if met.replaced else estimator
@@ -134,7 +135,7 @@ def _write_mlmodel(directory: Path, template: ModelTemplate, has_network: bool, 
             save_exported_model=False,
         )
     model.model_size_bytes = sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
-    model.save(str(directory / MLMODEL_FILE_NAME))
+    write_mlmodel(directory, model.to_dict())
 
 
 def pack_estimator(estimator: Any, template: ModelTemplate) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,15 +13,14 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model
-from mlflow.models.model import MLMODEL_FILE_NAME
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from mlflow_hpo.tracking.models._directory import PICKLE_KEY
+from mlflow_hpo.tracking.models._mlmodel import read_mlmodel, write_mlmodel
 
-_FLAVOR_NAME = "mlflow_hpo"
-_MAX_METRICS = 1000
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def log_saved_model(
         Of a model that is READY: all files are stored.
     """
     directory = Path(path)
-    mlmodel = Model.load(str(directory / MLMODEL_FILE_NAME))
+    mlmodel = read_mlmodel(directory)
     model = client.create_logged_model(
         experiment_id=experiment_id,
         name=name,
@@ -87,9 +88,8 @@ def log_saved_model(
         tags=_tags(mlmodel),
     )
     try:
-        mlmodel.run_id, mlmodel.model_id, mlmodel.model_uuid = run_id, model.model_id, model.model_id
-        mlmodel.artifact_path = model.artifact_location
-        mlmodel.save(str(directory / MLMODEL_FILE_NAME))
+        ids = {"run_id": run_id, "model_id": model.model_id, "model_uuid": model.model_id}
+        write_mlmodel(directory, {**mlmodel, **ids, "artifact_path": model.artifact_location})
         client.log_model_artifacts(model.model_id, str(directory))
     except BaseException:
         client.finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
@@ -100,8 +100,8 @@ def log_saved_model(
     return LoggedModelRef.of(model.model_id)
 
 
-def _tags(mlmodel: Model) -> dict[str, str]:
-    reason = (mlmodel.metadata or {}).get(PICKLE_KEY)
+def _tags(mlmodel: dict[str, Any]) -> dict[str, str]:
+    reason = (mlmodel.get("metadata") or {}).get(PICKLE_KEY)
     return {PICKLE_KEY: str(reason)[:5000]} if reason else {}
 
 
@@ -115,7 +115,8 @@ def _log_metrics(client: MlflowClient, run_id: str, model_id: str, metrics: Mapp
 def delete_logged_model(client: MlflowClient, model_id: str) -> None:
     """Delete a logged model: its files, which MLflow's own delete would leave on disk, and its record.
 
-    A model that does not exist any more is no error, so that an interrupted deletion can be repeated.
+    A model that does not exist any more is no error, so that an interrupted deletion can be repeated. A model that is a
+    version of a registered model is kept: the version has no files but these.
 
     Parameters
     ----------
@@ -130,6 +131,9 @@ def delete_logged_model(client: MlflowClient, model_id: str) -> None:
         if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
             return
         raise
+    if json.loads(model.tags.get(MLFLOW_MODEL_VERSIONS) or "[]"):
+        logger.info("Model %s is registered, and is kept.", model_id)
+        return
     # Files first: once the record is gone, nobody can find them again.
     repository = get_artifact_repository(model.artifact_location, tracking_uri=client.tracking_uri)
     repository.delete_artifacts()  # type: ignore[no-untyped-call]

@@ -65,10 +65,10 @@ class PortablePickler(cloudpickle.Pickler):
             self.modules.add(obj.__name__)
         elif hasattr(type(obj), "to_portable"):
             self.replaced = True
-            return self._predictor_for(obj).__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+            return _instead_of(self._predictor_for(obj))
         elif _is_search(obj):
             self.replaced = True
-            return operator.getitem, ((_found_by(obj),), 0)
+            return _instead_of(_found_by(obj))
         return super().reducer_override(obj)
 
     def _predictor_for(self, estimator: Any) -> loader.NetworkPredictor:
@@ -95,6 +95,11 @@ class PortablePickler(cloudpickle.Pickler):
                 return index
         self._networks.append(network)
         return len(self._networks) - 1
+
+
+def _instead_of(replacement: Any) -> tuple[Any, ...]:
+    """Return how to pickle another object in the place of one: a function of Python's own loads everywhere."""
+    return operator.getitem, ((replacement,), 0)
 
 
 def _is_search(obj: Any) -> bool:

@@ -10,8 +10,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import skops.io
-
 from ._inputs import InputSpec
 from ._network import NetworkPredictor, reading_networks_of
 from ._trusted import TRUSTED
@@ -75,6 +73,8 @@ def _load_pyfunc(path: str) -> SavedEstimator:
 def _load_estimator(directory: Path) -> Any:
     safe = directory / SKOPS_FILE
     if safe.exists():
+        import skops.io
+
         return skops.io.load(safe, trusted=TRUSTED)
     # Only models that nothing safe could hold have a pickle; their MLmodel says so and why.
     import pickle
