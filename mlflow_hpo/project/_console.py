@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from mlflow_hpo.project.prepare import PreparedStudy
 
 _BEST = 5
+_FRACTION = re.compile(r"-?\d*\.\d+(e[-+]?\d+)?|-?\d+e[-+]?\d+")
 _WIDE = 200
 
 
@@ -96,6 +98,8 @@ def show_trials(trials: pd.DataFrame, params: Iterable[str], limit: int | None =
 def _cell(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
+    if isinstance(value, str) and _FRACTION.fullmatch(value):
+        value = float(value)  # MLflow keeps parameters as text, with all their digits
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 

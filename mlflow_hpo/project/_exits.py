@@ -36,7 +36,7 @@ def ended(command: Callable[[], object], *, debug: bool) -> int:
     int
         0, or 2 for a user's mistake, 130 and 143 for an interrupt, 1 for all else.
     """
-    signal.signal(signal.SIGTERM, _terminate)
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         command()
     except click.exceptions.Exit as end:
@@ -52,6 +52,8 @@ def ended(command: Callable[[], object], *, debug: bool) -> int:
         return _failed(end.code if isinstance(end.code, int) else FAILED, _say("Terminated."), debug)
     except Exception as error:
         return _failed(FAILED, _say(f"{type(error).__name__}: {error}"), debug, hint=True)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
 
 

@@ -123,7 +123,8 @@ def _check_trials(study: StudySection, from_options: Collection[tuple[str | int,
     if study.strategy == "grid" and ("trials",) in from_options:
         yield Problem(("trials",), "a grid search tries every combination; shorten the grid, or take random or bayes.")
     trials = study.trials or DEFAULT_TRIALS
-    if study.initial_points is not None and study.strategy == "bayes" and study.initial_points > trials:
+    too_many = study.initial_points is not None and study.initial_points > trials
+    if too_many and study.strategy == "bayes" and ("trials",) not in from_options:
         yield Problem(("initial_points",), f"is at most the number of trials, {trials}; got {study.initial_points}.")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import cloudpickle
 
 from mlflow_hpo.core.errors import StudyFileError, did_you_mean
+from mlflow_hpo.project._files import problem_with
 
 _folders: set[Path] = set()
 
@@ -52,12 +53,10 @@ def _listed(names: list[str]) -> str:
 
 
 def _from_file(file: Path) -> ModuleType:
-    if file.is_dir():
-        raise StudyFileError(f"{file} is a directory; name the Python file in it.")
-    try:
-        source = file.read_bytes()
-    except OSError as error:
-        raise StudyFileError(f"{file} cannot be read: {error.strerror}.") from error
+    problem = problem_with(file, "the Python file in it")
+    if problem is not None:
+        raise StudyFileError(problem)
+    source = file.read_bytes()
     # The name comes from the content: two files model.py do not clash, and a copy of a project, which each
     # `mlflow run` of a git address makes, keeps the name by which its functions are pickled.
     name = f"{file.stem}_{hashlib.sha256(source).hexdigest()[:8]}"
@@ -78,7 +77,9 @@ def _execute(name: str, file: Path) -> ModuleType:
     before = set(sys.modules)
     try:
         spec.loader.exec_module(module)
-    except BaseException as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module may call sys.exit
         del sys.modules[name]
         raise _import_failed(file.name, error) from error
     _pickle_by_value(module, *(sys.modules[one] for one in set(sys.modules) - before))
@@ -89,6 +90,8 @@ def _from_package(name: str, folder: Path) -> ModuleType:
     _enter(folder)
     try:
         return importlib.import_module(name)
+    except KeyboardInterrupt:
+        raise
     except BaseException as error:
         raise _import_failed(name, error) from error
 
@@ -121,9 +124,7 @@ def _home(module: ModuleType) -> Path | None:
     return folder.parent if Path(file).name == "__init__.py" else folder
 
 
-def _import_failed(what: str, error: BaseException) -> BaseException:
-    if isinstance(error, KeyboardInterrupt):
-        return error
+def _import_failed(what: str, error: BaseException) -> StudyFileError:
     where = f" (line {error.lineno})" if isinstance(error, SyntaxError) else _last_line(error, what)
     return StudyFileError(f"{what} cannot be imported: {type(error).__name__}: {error}{where}.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 
 _VARIABLES = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -12,6 +13,8 @@ _VARIABLES = {
     # `python -W ignore` for the processes that a search starts, which inherit nothing else.
     "PYTHONWARNINGS": "ignore::DeprecationWarning,ignore::FutureWarning",
 }
+# Whoever reads a study's output cannot act on these.
+_WARNINGS = ("Hint: Inferred schema contains integer column",)
 _LOGGERS = ("absl", "alembic", "tensorflow", "mlflow")
 
 
@@ -19,5 +22,7 @@ def silence() -> None:
     """Silence TensorFlow and MLflow; before either is imported. What is set already stays as it is."""
     for name, value in _VARIABLES.items():
         os.environ.setdefault(name, value)
+    for message in _WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)

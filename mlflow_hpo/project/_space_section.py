@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 
 from mlflow_hpo.core._space_checks import check_prior
 from mlflow_hpo.core.errors import InvalidArgumentError
 from mlflow_hpo.core.space import Categorical, Distribution, Fixed, Integer, Parameter, Real, Space, dimension
 from mlflow_hpo.project._problems import Problem
-from mlflow_hpo.project.schema import ParameterSection, Strategy
+from mlflow_hpo.project.schema import MOST_TRIALS, ParameterSection, Strategy
 
 _TAKES = {
     "real": {"prior", "grid", "steps"},
@@ -33,14 +34,20 @@ def build_space(sections: Mapping[str, ParameterSection]) -> tuple[dict[str, Par
     return parameters, problems
 
 
-def check_strategy(space: Space, strategy: Strategy) -> Iterator[Problem]:
-    """Yield what in the space the strategy cannot search."""
+def check_strategy(space: Space, strategy: Strategy) -> list[Problem]:
+    """Return what in the space the strategy cannot search."""
+    problems: list[Problem] = []
     for name, parameter in space.searched.items():
         path = ("space", name)
         if strategy == "grid":
-            yield from _collect(path, parameter.grid_values)
+            problems += _collect(path, parameter.grid_values)
         elif strategy == "bayes":
-            yield from _collect(path, lambda parameter=parameter: dimension(parameter))  # type: ignore[misc]
+            problems += _collect(path, functools.partial(dimension, parameter))
+    if strategy == "grid" and not problems and space.grid_size() > MOST_TRIALS:
+        problems.append(
+            Problem(("space",), f"is a grid of {space.grid_size():,} combinations; {MOST_TRIALS:,} is the most.")
+        )
+    return problems
 
 
 def _collect(path: tuple[str, ...], call: Callable[[], object]) -> Iterator[Problem]:

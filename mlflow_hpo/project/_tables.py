@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mlflow_hpo.core.errors import StudyFileError, did_you_mean
+from mlflow_hpo.project._files import problem_with
 from mlflow_hpo.project._meaning import source_of
 from mlflow_hpo.project.study_file import StudyFile
 
@@ -73,14 +74,11 @@ def _read(study: StudyFile, read: Callable[[StudyFile, Path], Any]) -> Any:
     if "://" in name:
         raise study.error(path, f"names a file, not an address; download {name.partition('?')[0]} first.")
     file = study.folder / name
-    if file.is_dir():
-        raise study.error(path, f"{file} is a directory; name a file in it.")
+    problem = problem_with(file, "a file in it")
+    if problem is not None:
+        raise study.error(path, problem)
     try:
         return read(study, file)
-    except FileNotFoundError:
-        raise study.error(path, f"{file} does not exist.") from None
-    except OSError as error:
-        raise study.error(path, f"{file} cannot be read: {error.strerror or error}.") from error
     except StudyFileError:
         raise
     except Exception as error:

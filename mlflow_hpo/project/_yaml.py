@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from mlflow_hpo.core.errors import StudyFileError
+from mlflow_hpo.project._files import problem_with
 
 _MOST_BYTES = 1_000_000
 _DEEPEST = 20
@@ -103,19 +104,15 @@ def read_yaml(file: Path) -> Document:
 
 
 def _read_text(file: Path) -> str:
-    if file.is_dir():
-        raise StudyFileError(f"{file} is a directory; name the study file in it, such as {file / 'study.yaml'}.")
+    problem = problem_with(file, f"the study file in it, such as {file / 'study.yaml'}")
+    if problem is not None:
+        raise StudyFileError(problem)
+    if file.stat().st_size > _MOST_BYTES:
+        raise StudyFileError(f"{file} is larger than {_MOST_BYTES:,} bytes: that is no study file.")
     try:
-        if file.stat().st_size > _MOST_BYTES:
-            raise StudyFileError(f"{file} is larger than {_MOST_BYTES:,} bytes: that is no study file.")
         return file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise StudyFileError(f"{file} does not exist (looked in {file.parent.resolve()}).") from None
     except UnicodeDecodeError as error:
         raise StudyFileError(f"{file} is no text in UTF-8: {error.reason} at byte {error.start}.") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise StudyFileError(f"{str(file)!r} cannot be read: {reason}.") from error
 
 
 def _compose(text: str, file: Path) -> yaml.Node | None:

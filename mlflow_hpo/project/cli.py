@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import mlflow_hpo
 from mlflow_hpo.project._exits import ended
 from mlflow_hpo.project._options import Text, WholeNumber, YesNo
 
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="mlflow-hpo", prog_name="mlflow-hpo")
+@click.version_option(mlflow_hpo.__version__, prog_name="mlflow-hpo")
 def cli() -> None:
     """Hyperparameter search for Keras and scikit-learn models, tracked in MLflow.
 

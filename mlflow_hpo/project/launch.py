@@ -48,7 +48,7 @@ def build_search(prepared: PreparedStudy) -> Any:
         prepared.estimator,
         space.to_dimensions(),
         n_calls=prepared.n_trials,
-        n_initial_points=config.initial_points or _initial_points(prepared.n_trials),
+        n_initial_points=_initial_points(config.initial_points, prepared.n_trials),
         random_state=config.seed,
         **common,
     )
@@ -85,6 +85,7 @@ def build_tracking(config: StudySection) -> Tracking:
     )
 
 
-def _initial_points(trials: int) -> int:
+def _initial_points(given: int | None, trials: int) -> int:
     # Half of a short search is random, so that the model has something to learn from and still decides something.
-    return min(_MOST_INITIAL_POINTS, max(1, trials // 2))
+    half = max(1, trials // 2)
+    return min(_MOST_INITIAL_POINTS, half) if given is None else min(given, trials)

@@ -12,6 +12,9 @@ Strategy = Literal["grid", "random", "bayes"]
 Task = Literal["classification", "regression"]
 Splitter = Literal["auto", "kfold", "stratified", "group", "stratified_group", "time_series"]
 
+# A search lists its candidates before it begins.
+MOST_TRIALS = 100_000
+
 Whole = Annotated[int, Strict()]
 AtLeastOne = Annotated[int, Strict(), Field(ge=1, le=10**9)]
 Number = Annotated[float, Strict()]
@@ -128,7 +131,9 @@ class StudySection(Section):
         description="the hyperparameters, such as learning_rate: {real: [0.0001, 0.1], prior: log}"
     )
     strategy: Strategy = "random"
-    trials: AtLeastOne | None = Field(None, description="how many candidates random and bayes try")
+    trials: Annotated[int, Strict(), Field(ge=1, le=MOST_TRIALS)] | None = Field(
+        None, description="how many candidates random and bayes try"
+    )
     initial_points: AtLeastOne | None = Field(None, description="how many random candidates bayes begins with")
     cv: CVSection = CVSection()
     scoring: Names | None = None
