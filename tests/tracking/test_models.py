@@ -270,9 +270,7 @@ def test_what_cannot_be_kept_says_so(tmp_path: Path) -> None:
     with pytest.raises(ModelNotSavableError, match="StandardScaler has no predict"):
         save_estimator(scaler, tmp_path / "scaler", ModelTemplate.from_data(scaler, X))
     locked = Locked().fit(X, Y)
-    with pytest.raises(
-        ModelNotSavableError, match="Locked cannot be kept as a model: cannot pickle '_thread.lock'"
-    ) as raised:
+    with pytest.raises(ModelNotSavableError, match="Locked cannot be kept as a model: cannot pickle") as raised:
         save_estimator(locked, tmp_path / "locked", ModelTemplate.from_data(locked, X, Y))
     assert isinstance(raised.value.__cause__, TypeError)
     (tmp_path / "full").mkdir()
