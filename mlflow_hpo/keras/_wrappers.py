@@ -15,8 +15,10 @@ from sklearn.utils.class_weight import compute_sample_weight
 from mlflow_hpo.core.portable import PortableNetwork
 from mlflow_hpo.core.reporting import current_reporter
 from mlflow_hpo.keras._parameters import adopt, check_names, passed
+from mlflow_hpo.keras._seeding import seeded, undisturbed
 from mlflow_hpo.keras._targets import fit_to_loss, is_one_hot, portable_feature_encoder, portable_target_encoder
 from mlflow_hpo.keras.callbacks import ReportEpochs
+from mlflow_hpo.keras.reuse import ReusingModel
 from mlflow_hpo.keras.watch import reported_otherwise
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 _ALL_ROWS = 2**31 - 1
 
 
-class _KerasEstimator(scikeras.wrappers.BaseWrapper):  # type: ignore[misc]
+class _KerasEstimator(scikeras.wrappers.BaseWrapper):
     """What both estimators add to scikeras."""
 
     _fit_callbacks: list[Any]
@@ -114,12 +116,15 @@ class _KerasEstimator(scikeras.wrappers.BaseWrapper):  # type: ignore[misc]
         given = {name: value for name, value in values.items() if name not in untouched}
         values.update(adopt(self._model_function(), given, own))
 
-    def _check_model_param(self) -> Callable[..., keras.Model]:
-        if self.model is not None or self.build_fn is None:
-            return super()._check_model_param()  # type: ignore[no-any-return]
-        # scikeras warns that `build_fn` will go; here it stays.
+    def _stand_in(self, **attributes: Any) -> Any:
+        """Return an estimator with this one's attributes, but for those given: for scikeras's methods to work on."""
         stand_in = object.__new__(type(self))
-        stand_in.__dict__.update(self.__dict__, model=self.build_fn)
+        stand_in.__dict__.update(self.__dict__, **attributes)
+        return stand_in
+
+    def _check_model_param(self) -> Callable[..., keras.Model]:
+        # scikeras warns that `build_fn` will go; here it stays.
+        stand_in = self._stand_in(model=self._model_function())
         return super(_KerasEstimator, stand_in)._check_model_param()  # type: ignore[no-any-return]
 
     def _build_keras_model(self) -> keras.Model:
@@ -129,7 +134,16 @@ class _KerasEstimator(scikeras.wrappers.BaseWrapper):  # type: ignore[misc]
             own = self._own_parameters()
             undeclared = {n for n in values if n not in own and n != "reuse" and "__" not in n}
             self._user_params = passed(function, values, own, undeclared, self._taken_by_keras())
-        return super()._build_keras_model()
+        build = super(_KerasEstimator, self._stand_in(_random_state=None))._build_keras_model
+        with undisturbed():
+            with seeded(self._random_state, clear_caches=not self.reuse) as seeding:
+                model = build()
+                stateful = seeding.drew_operation_seeds()
+            if self.reuse and stateful:
+                # The function draws from TensorFlow's stateful generators, which only start anew with cleared caches.
+                with seeded(self._random_state, clear_caches=True):
+                    model = build()
+        return model
 
     def _initialize(self, X: Any, y: Any = None) -> tuple[Any, Any]:
         X, y = super()._initialize(X, y)
@@ -141,17 +155,20 @@ class _KerasEstimator(scikeras.wrappers.BaseWrapper):  # type: ignore[misc]
         self, X: Any, y: Any, sample_weight: Any, warm_start: bool, epochs: int, initial_epoch: int, **kwargs: Any
     ) -> None:
         reporter = current_reporter()
-        callbacks = self._fit_callbacks
-        if reporter is not None:
-            self._fit_callbacks = [*callbacks, ReportEpochs(reporter)]
-        try:
-            with reported_otherwise():
-                self._train(X, y, sample_weight, warm_start, epochs, initial_epoch, **kwargs)
-        finally:
-            self._fit_callbacks = callbacks
+        callbacks = self._fit_callbacks if reporter is None else [*self._fit_callbacks, ReportEpochs(reporter)]
+        model = ReusingModel(self.model_) if self.reuse else self.model_
+        stand_in = self._stand_in(_random_state=None, _fit_callbacks=callbacks, model_=model)
+        with reported_otherwise(), seeded(self._random_state, clear_caches=not self.reuse):
+            super(_KerasEstimator, stand_in)._fit_keras_model(
+                X, y, sample_weight, warm_start, epochs, initial_epoch, **kwargs
+            )
+        self.history_ = stand_in.history_
 
-    def _train(self, X: Any, y: Any, sample_weight: Any, warm_start: bool, *args: Any, **kwargs: Any) -> None:
-        super()._fit_keras_model(X, y, sample_weight, warm_start, *args, **kwargs)
+    def _predict_raw(self, X: Any, **kwargs: Any) -> Any:
+        if not (self.reuse and self.initialized_):
+            return super()._predict_raw(X, **kwargs)
+        stand_in = self._stand_in(model_=ReusingModel(self.model_))
+        return super(_KerasEstimator, stand_in)._predict_raw(X, **kwargs)
 
     def _portable(self, kind: str) -> PortableNetwork:
         batch_size = getattr(self, "predict__batch_size", self.batch_size) or 32
@@ -172,7 +189,7 @@ class _KerasEstimator(scikeras.wrappers.BaseWrapper):  # type: ignore[misc]
         return tags
 
 
-class KerasClassifier(_KerasEstimator, scikeras.wrappers.KerasClassifier):  # type: ignore[misc]
+class KerasClassifier(_KerasEstimator, scikeras.wrappers.KerasClassifier):
     """scikeras's `KerasClassifier`, with what current versions broke mended, and fast in a search.
 
     All of scikeras's parameters work as there (https://www.adriangb.com/scikeras). Beyond that:
@@ -290,7 +307,7 @@ class KerasClassifier(_KerasEstimator, scikeras.wrappers.KerasClassifier):  # ty
         return tags
 
 
-class KerasRegressor(_KerasEstimator, scikeras.wrappers.KerasRegressor):  # type: ignore[misc]
+class KerasRegressor(_KerasEstimator, scikeras.wrappers.KerasRegressor):
     """scikeras's `KerasRegressor`, with what current versions broke mended, and fast in a search.
 
     All of scikeras's parameters work as there (https://www.adriangb.com/scikeras). Beyond that, arguments of the model

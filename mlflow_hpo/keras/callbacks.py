@@ -10,7 +10,7 @@ import keras
 from mlflow_hpo.core.reporting import Reporter
 
 
-class ReportEpochs(keras.callbacks.Callback):  # type: ignore[misc]
+class ReportEpochs(keras.callbacks.Callback):
     """Report the begin of a fit and the end of each of its epochs.
 
     Parameters

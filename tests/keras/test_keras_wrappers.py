@@ -85,7 +85,7 @@ def test_another_function_brings_its_own_arguments():
     "make", [lambda: KerasClassifier(create_model, dropout=0.1), lambda: classifier().set_params(dropout=0.1)]
 )
 def test_parameter_that_nobody_takes(make):
-    with pytest.raises(InvalidArgumentError, match="create_model.*Did you mean 'dropout_rate'"):
+    with pytest.raises(InvalidArgumentError, match=r"create_model.*Did you mean 'dropout_rate'"):
         make()
 
 

@@ -1,0 +1,127 @@
+"""Seeds for a build or a fit, put back afterwards: scikeras's `tensorflow_random_state` without its two flaws.
+
+scikeras asks whether op determinism is on only after it has set `TF_DETERMINISTIC_OPS`, which answers yes, so it never
+turns it off again and the process's unseeded fits fail from then on. And it seeds through `tf.random.set_seed`, which
+throws away every compiled kernel and function instance: 100 ms for each graph that is used again.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.eager import context as tf_context
+from tensorflow.python.framework import config as tf_config
+
+# Python's, NumPy's and TensorFlow's generators belong to the whole process: who builds a network has them alone.
+_alone = threading.RLock()
+
+
+def global_seed() -> int | None:
+    """Return TensorFlow's global seed, None if there is none."""
+    seed = tf_context.global_seed()
+    return None if seed is None else int(seed)
+
+
+class Seeding:
+    """Tells what happened to the generators while seeds were set."""
+
+    def __init__(self) -> None:
+        self._before = _operation_seeds()
+
+    def drew_operation_seeds(self) -> bool:
+        """Return whether a stateful TensorFlow random op ran eagerly; those remember, unless all caches are cleared."""
+        return bool(_operation_seeds() != self._before)
+
+
+class _Seeds:
+    """The process's generators as they were before the first of the seeds that are set now."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._original: tuple[Any, ...] = ()
+
+    def enter(self, seed: int, clear_caches: bool) -> None:
+        if self._depth == 0:
+            seeds = (tf_context.global_seed(), getattr(tf_context.context(), "_rng", None))
+            self._original = (random.getstate(), np.random.get_state(), seeds, tf_config.is_op_determinism_enabled())
+        self._depth += 1
+        random.seed(seed)
+        np.random.seed(seed)
+        _seed_tensorflow(seed, random.Random(seed), clear_caches)
+        tf_config.enable_op_determinism()
+
+    def leave(self, clear_caches: bool) -> None:
+        self._depth -= 1
+        if self._depth:
+            return
+        python, numpy, (seed, generator), deterministic = self._original
+        random.setstate(python)
+        np.random.set_state(numpy)
+        _seed_tensorflow(seed, generator, clear_caches)
+        if not deterministic:
+            tf_config.disable_op_determinism()
+
+
+_seeds = _Seeds()
+
+
+@contextmanager
+def seeded(seed: int | None, *, clear_caches: bool) -> Iterator[Seeding]:
+    """Set all generators and op determinism while the context is open; None changes nothing.
+
+    Parameters
+    ----------
+    seed : int or None
+        Seed of Python's, NumPy's and TensorFlow's global generators.
+    clear_caches : bool
+        Whether to seed as `tf.random.set_seed` does. Without, stateful TensorFlow ops that run eagerly may go on where
+        they stopped; Keras itself uses none.
+    """
+    if seed is None:
+        yield Seeding()
+        return
+    with _alone:
+        _seeds.enter(seed, clear_caches)
+    try:
+        yield Seeding()
+    finally:
+        with _alone:
+            _seeds.leave(clear_caches)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keep other threads from seeding, or building a network, while the context is open."""
+    with _alone:
+        yield
+
+
+@contextmanager
+def without_drawing() -> Iterator[None]:
+    """Leave Python's generator as it was: Keras draws its seeds from there."""
+    with _alone:
+        state = random.getstate()
+        try:
+            yield
+        finally:
+            random.setstate(state)
+
+
+def _seed_tensorflow(seed: int | None, generator: Any, clear_caches: bool) -> None:
+    if clear_caches:
+        tf.random.set_seed(seed)
+        return
+    eager = tf_context.context()
+    eager._seed = seed
+    eager._rng = generator
+
+
+def _operation_seeds() -> Any:
+    generator = getattr(tf_context.context(), "_rng", None)
+    return None if generator is None else generator.getstate()

@@ -1,0 +1,197 @@
+"""A network whose graphs are compiled once, and into which the state of equal networks is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from mlflow_hpo.keras._seeding import without_drawing
+from mlflow_hpo.keras.reuse.data import Data
+from mlflow_hpo.keras.reuse.errors import NotReusable
+from mlflow_hpo.keras.reuse.key import metric_names
+from mlflow_hpo.keras.reuse.lifting import lift, read_scalars
+
+
+class Twin:
+    """A compiled copy of a network. Used by one fit at a time.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The network to copy, built and compiled; it is not changed.
+    data : Data
+        Data of the kind that it will be trained on.
+    """
+
+    def __init__(self, model: keras.Model, data: Data) -> None:
+        with without_drawing():
+            self._model = _copy(model)
+            self._setters = lift(self._model)
+            _build(self._model, data)
+        self._weights = weight_state(self._model)
+        self._optimizer = self._model.optimizer.variables
+        self._names = metric_names(self._model)
+        self._graphs: dict[tuple[str, str], Callable[..., Any]] = {}
+
+    def load(self, model: keras.Model) -> None:
+        """Take over all of a network's state: weights, seeds, optimizer."""
+        self.load_weights(model)
+        _assign(self._optimizer, model.optimizer.variables)
+
+    def load_weights(self, model: keras.Model) -> None:
+        """Take over a network's weights and seeds."""
+        _assign(self._weights, weight_state(model))
+
+    def load_scalars(self, model: keras.Model) -> None:
+        """Take over the scalars that a network was built with."""
+        for setter, value in zip(self._setters, read_scalars(model), strict=True):
+            setter(value)
+
+    def store(self, model: keras.Model) -> None:
+        """Give a network all state."""
+        _assign(weight_state(model), self._weights)
+        _assign(model.optimizer.variables, self._optimizer)
+
+    def renamed(self, logs: dict[str, Any], model: keras.Model) -> dict[str, Any]:
+        """Return logs under the names that another network's metrics have."""
+        names = dict(zip(self._names, metric_names(model), strict=True))
+        return {names.get(name, name): value for name, value in logs.items()}
+
+    def compile(self, kind: str, data: Data) -> Callable[..., Any]:
+        """Return the graph for data of this kind, traced now if it is the first time.
+
+        Parameters
+        ----------
+        kind : {"train", "evaluate", "predict"}
+            What it does.
+        data : Data
+            Data of the kind that it gets.
+        """
+        key = (kind, data.spec)
+        if key not in self._graphs:
+            build = {"train": self._train_graph, "evaluate": self._evaluate_graph, "predict": self._predict_graph}[kind]
+            self._graphs[key] = build(data.signature)
+        return self._graphs[key]
+
+    def train_epoch(self, data: Data, order: tf.Tensor) -> dict[str, Any]:
+        """Train for one epoch and return its metrics."""
+        graph = self.compile("train", data)
+        return dict(graph(data.tensors, order, tf.constant(data.batch_size, tf.int64)))
+
+    def evaluate(self, data: Data) -> dict[str, Any]:
+        """Return the metrics on data."""
+        graph = self.compile("evaluate", data)
+        return dict(graph(data.tensors, tf.constant(data.batch_size, tf.int64)))
+
+    def predict(self, data: Data) -> Any:
+        """Return the outputs for data, of shape (rows, ...)."""
+        graph = self.compile("predict", data)
+        return graph(data.tensors, tf.constant(data.batch_size, tf.int64)).numpy()
+
+    def _train_graph(self, signature: Any) -> Callable[..., Any]:
+        model = self._model
+
+        def train(data: Any, order: tf.Tensor, batch_size: tf.Tensor) -> dict[str, tf.Tensor]:
+            def step(start: tf.Tensor) -> tuple[tf.Tensor]:
+                rows = order[start : start + batch_size]
+                model.train_step(keras.tree.map_structure(lambda array: tf.gather(array, rows), data))
+                return (start + batch_size,)
+
+            return _in_batches(model, step, tf.size(order, tf.int64))
+
+        return _graph(train, signature, tf.TensorSpec((None,), tf.int64), tf.TensorSpec((), tf.int64))
+
+    def _evaluate_graph(self, signature: Any) -> Callable[..., Any]:
+        model = self._model
+
+        def evaluate(data: Any, batch_size: tf.Tensor) -> dict[str, tf.Tensor]:
+            def step(start: tf.Tensor) -> tuple[tf.Tensor]:
+                model.test_step(_batch(data, start, batch_size))
+                return (start + batch_size,)
+
+            return _in_batches(model, step, _rows(data))
+
+        return _graph(evaluate, signature, tf.TensorSpec((), tf.int64))
+
+    def _predict_graph(self, signature: Any) -> Callable[..., Any]:
+        model = self._model
+
+        def predict(data: Any, batch_size: tf.Tensor) -> tf.Tensor:
+            rows = _rows(data)
+            steps = (rows + batch_size - 1) // batch_size
+
+            def step(number: tf.Tensor, outputs: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+                output = model.predict_step(_batch(data, number * batch_size, batch_size))
+                return number + 1, outputs.write(tf.cast(number, tf.int32), output)
+
+            dtype = model.outputs[0].dtype
+            outputs = tf.TensorArray(dtype, size=tf.cast(steps, tf.int32), infer_shape=False)
+            zero = tf.constant(0, tf.int64)
+            _, outputs = tf.while_loop(lambda n, _: n < steps, step, (zero, outputs), parallel_iterations=1)
+            return outputs.concat()
+
+        return _graph(predict, signature, tf.TensorSpec((), tf.int64))
+
+
+def weight_state(model: keras.Model) -> list[Any]:
+    """Return all variables of a network that training may change, but for its metrics and optimizer."""
+    metrics = {id(variable) for metric in model.metrics for variable in metric.variables}
+    return [variable for variable in model.variables if id(variable) not in metrics]
+
+
+def _copy(model: keras.Model) -> keras.Model:
+    copy = type(model).from_config(model.get_config())
+    compiled = dict(model._compile_config.config)
+    parts = ("loss", "loss_weights", "metrics", "weighted_metrics")
+    optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+    copy.compile(optimizer=optimizer, jit_compile=False, **{part: _copy_part(compiled.get(part)) for part in parts})
+    return copy
+
+
+def _copy_part(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {key: _copy_part(value) for key, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [_copy_part(value) for value in part]
+    if isinstance(part, keras.losses.Loss | keras.metrics.Metric):
+        return type(part).from_config(part.get_config())
+    return part
+
+
+def _build(model: keras.Model, data: Data) -> None:
+    """Create all variables that Keras creates in its first step, so that one trace does."""
+    model.optimizer.build(model.trainable_variables)
+    model.test_step(keras.tree.map_structure(lambda tensor: tensor[:1], data.tensors))
+
+
+def _assign(targets: list[Any], sources: list[Any]) -> None:
+    if [v.shape for v in targets] != [v.shape for v in sources]:
+        raise NotReusable("its variables are others than those of its configuration")
+    for target, source in zip(targets, sources, strict=True):
+        target._value.assign(source._value)
+
+
+def _graph(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]:
+    graph: Callable[..., Any] = tf.function(function, input_signature=signature, autograph=False)
+    # Tracing now lets whatever cannot be traced fall back to Keras before any callback has heard of the fit.
+    graph.get_concrete_function()  # type: ignore[attr-defined]
+    return graph
+
+
+def _in_batches(model: keras.Model, step: Callable[..., Any], rows: tf.Tensor) -> dict[str, tf.Tensor]:
+    for metric in model.metrics:
+        metric.reset_state()
+    start = tf.constant(0, tf.int64)
+    tf.while_loop(lambda start: start < rows, step, (start,), parallel_iterations=1)
+    return dict(model.get_metrics_result())
+
+
+def _rows(data: Any) -> tf.Tensor:
+    return tf.shape(keras.tree.flatten(data)[0], tf.int64)[0]
+
+
+def _batch(data: Any, start: tf.Tensor, batch_size: tf.Tensor) -> Any:
+    return keras.tree.map_structure(lambda array: array[start : start + batch_size], data)
