@@ -123,25 +123,25 @@ def _rows(study: StudyFile, path: tuple[str, ...], values: Any) -> int:
 
 def _check_target(study: StudyFile, path: tuple[str, ...], y: Any) -> None:
     import pandas as pd
-    from sklearn.utils.multiclass import type_of_target
 
     missing = pd.isna(pd.DataFrame(y)).any(axis=1)
     if missing.any():
         count, first = int(missing.sum()), int(missing.argmax()) + 1
         raise study.error(path, f"{count} of {len(missing)} targets are missing, the first in row {first}.")
-    try:
-        kind = type_of_target(y)
-    except ValueError as error:
-        raise study.error(path, f"cannot be predicted: {error}.") from error
     if study.config.task == "classification":
-        _check_classes(study, path, y, kind)
+        _check_classes(study, path, y)
     else:
         _check_numbers(study, path, y)
 
 
-def _check_classes(study: StudyFile, path: tuple[str, ...], y: Any, kind: str) -> None:
+def _check_classes(study: StudyFile, path: tuple[str, ...], y: Any) -> None:
     import numpy as np
+    from sklearn.utils.multiclass import type_of_target
 
+    try:
+        kind = type_of_target(y)
+    except ValueError as error:
+        raise study.error(path, f"cannot be predicted: {error}.") from error
     if kind.startswith("continuous"):
         raise study.error(path, "holds real numbers, and the task is classification; set task: regression.")
     if kind == "unknown":

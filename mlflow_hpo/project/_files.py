@@ -25,7 +25,8 @@ def problem_with(file: Path, hint: str) -> str | None:
         if file.is_dir():
             return f"{shown} is a directory; name {hint}."
         if not file.exists():
-            return f"{shown} does not exist."
+            where = "" if file.is_absolute() else f" in {Path.cwd()}"
+            return f"{shown} does not exist{where}."
         if not file.is_file():
             return f"{shown} is no file."
         file.open("rb").close()

@@ -12,6 +12,7 @@ import pandas as pd
 from mlflow_hpo.core.errors import StudyFileError, did_you_mean
 from mlflow_hpo.project._files import problem_with
 from mlflow_hpo.project._meaning import source_of
+from mlflow_hpo.project._store import without_credentials
 from mlflow_hpo.project.study_file import StudyFile
 
 _MOST_NAMES = 20
@@ -72,7 +73,7 @@ def _read(study: StudyFile, read: Callable[[StudyFile, Path], Any]) -> Any:
     name = str(getattr(study.config.data, source))
     path = ("data", source)
     if "://" in name:
-        raise study.error(path, f"names a file, not an address; download {name.partition('?')[0]} first.")
+        raise study.error(path, f"names a file, not an address; download {without_credentials(name)} first.")
     file = study.folder / name
     problem = problem_with(file, "a file in it")
     if problem is not None:
@@ -116,9 +117,10 @@ def _read_npz(study: StudyFile, file: Path) -> dict[str, Any]:
     import numpy as np
 
     # Objects in an archive are pickles, and a pickle runs code.
-    with np.load(file, allow_pickle=False) as archive:
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("it holds one array without a name")
+    archive = np.load(file, allow_pickle=False)
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise ValueError("it holds one array without a name")
+    with archive:
         return {name: archive[name] for name in archive.files}
 
 
