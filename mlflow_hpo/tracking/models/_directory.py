@@ -21,6 +21,7 @@ from mlflow.models import Model
 
 from mlflow_hpo.tracking.models._errors import ModelNotSavableError
 from mlflow_hpo.tracking.models._mlmodel import write_mlmodel
+from mlflow_hpo.tracking.models._networks import write_networks
 from mlflow_hpo.tracking.models._portable import pickle_by_value, pickle_portable
 from mlflow_hpo.tracking.models._template import ModelTemplate, environment_files
 from mlflow_hpo.tracking.models._travelling import LOADER_MODULE, SOURCES, loader
@@ -59,10 +60,14 @@ def save_estimator(
     if any(directory.iterdir()):
         raise ModelNotSavableError(f"A model needs an empty directory; {directory} has files in it.")
     try:
-        networks, pickled = _write_estimator(estimator, directory)
-        _write_networks(networks, directory)
+        networks, unsafe = _write_estimator(estimator, directory)
+        custom = write_networks(networks, directory / loader.NETWORKS)
     except Exception as error:
         raise ModelNotSavableError(f"{type(estimator).__name__} cannot be kept as a model: {error}") from error
+    reasons = [reason for reason in (unsafe, custom) if reason is not None]
+    for reason in reasons:
+        _warn_once(reason)
+    pickled = {PICKLE_KEY: "; ".join(reasons)} if reasons else {}
     _write_code(directory)
     (directory / loader.INPUTS_FILE).write_text(json.dumps(template.inputs), "utf-8")
     if networks:
@@ -79,7 +84,7 @@ def _check_predicts(estimator: Any) -> None:
         )
 
 
-def _write_estimator(estimator: Any, directory: Path) -> tuple[list[Any], dict[str, str]]:
+def _write_estimator(estimator: Any, directory: Path) -> tuple[list[Any], str | None]:
     """Write the scikit-learn part; return the networks in it, and why it is a pickle, if it is."""
     import skops.io  # imports all of scikit-learn: a second that `import mlflow_hpo` need not take
 
@@ -90,28 +95,19 @@ def _write_estimator(estimator: Any, directory: Path) -> tuple[list[Any], dict[s
         safe = skops.io.dumps(copy)
         skops.io.loads(safe, trusted=loader.TRUSTED)
     except Exception as error:
-        reason = str(error).splitlines()[0]
-        _warn_once(reason)
         (directory / loader.PICKLE_FILE).write_bytes(pickle_by_value(copy, networks))
-        return networks, {PICKLE_KEY: reason}
+        return networks, str(error).splitlines()[0]
     (directory / loader.SKOPS_FILE).write_bytes(safe)
-    return networks, {}
+    return networks, None
 
 
 def _warn_once(reason: str) -> None:
     if reason not in _warned:
         _warned.add(reason)
         logger.warning(
-            "A model is kept as a pickle, to be loaded only from sources you trust, as skops cannot hold all of it: %s",
+            "A part of a model is kept as a pickle, to be loaded only from sources you trust, because of this: %s",
             reason,
         )
-
-
-def _write_networks(networks: list[Any], directory: Path) -> None:
-    if networks:
-        (directory / loader.NETWORKS).mkdir()
-    for index, network in enumerate(networks):
-        network.save(str(directory / loader.NETWORKS / f"{index}.keras"))
 
 
 def _write_code(directory: Path) -> None:

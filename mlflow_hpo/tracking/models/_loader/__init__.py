@@ -10,20 +10,24 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ._custom import CONFIG, CustomParts, entries
 from ._inputs import InputSpec
 from ._network import NetworkPredictor, reading_networks_of
 from ._trusted import TRUSTED
 
 __all__ = [
+    "CONFIG",
     "INPUTS_FILE",
     "METHODS",
     "NETWORKS",
     "PICKLE_FILE",
     "SKOPS_FILE",
     "TRUSTED",
+    "CustomParts",
     "InputSpec",
     "NetworkPredictor",
     "SavedEstimator",
+    "entries",
 ]
 
 INPUTS_FILE = "inputs.json"

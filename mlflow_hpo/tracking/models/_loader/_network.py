@@ -15,6 +15,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import ClassifierTags, RegressorTags, check_array
 from sklearn.utils.metaestimators import available_if
 
+from ._custom import load_with_parts
+
 _networks: ContextVar[_Networks | None] = ContextVar("networks", default=None)
 
 
@@ -34,8 +36,12 @@ class _Networks:
 def _read_network(directory: Path, index: int) -> Any:
     # By name, because a model without a network must load where keras is not installed.
     keras = importlib.import_module("keras")
+    file = directory / f"{index}.keras"
+    parts = file.with_suffix(".pkl")
+    if parts.exists():
+        return load_with_parts(keras, file, parts.read_bytes())
     # Predictions need no optimizer, loss or metric, and a user's own loss could not be found here.
-    return keras.saving.load_model(directory / f"{index}.keras", compile=False, safe_mode=True)
+    return keras.saving.load_model(file, compile=False, safe_mode=True)
 
 
 @contextlib.contextmanager
