@@ -72,11 +72,14 @@ class FittedModel:
         The fitted estimator, where it was fitted in this process.
     blob : bytes or None
         The packed model, where it was fitted in another process.
+    template : ModelTemplate or None
+        What its signature and requirements are, where they differ from the study's.
     """
 
     fold: int | None
     estimator: Any = None
     blob: bytes | None = None
+    template: Any = None
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ class Reporter:
         self,
         trial: int | None,
         fold: int | None,
-        emit: Callable[[EpochEnded], None],
+        emit: Callable[[EpochEnded], object],
         run: TrialRun | None = None,
     ) -> None:
         self.trial = trial

@@ -17,7 +17,7 @@ from mlflow_hpo.keras.watch import watch_fits
 from mlflow_hpo.search._describe import describe_value
 from mlflow_hpo.search._dimensions import dimension_names, named_point
 from mlflow_hpo.search._tracked import tracking_of
-from mlflow_hpo.study.objective import BareNetwork
+from mlflow_hpo.study.objective import BareNetwork, fitted_network
 from mlflow_hpo.study.session import StudySession, open_study
 from mlflow_hpo.tracking.models import ModelTemplate
 from mlflow_hpo.tracking.opening import StudyPlan
@@ -132,7 +132,7 @@ def _cost(value: Any) -> float:
 
 
 def _model(reporter: Reporter) -> FittedModel | None:
-    return None if reporter.last_model is None else FittedModel(None, estimator=BareNetwork(reporter.last_model))
+    return None if reporter.last_model is None else fitted_network(reporter.last_model)
 
 
 def _settings(func: Any, dimensions: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, str]:

@@ -37,7 +37,7 @@ class FoldWrapper:
 
     def __init__(self, search: BaseSearchCV) -> None:
         self._search = search
-        self._study: Study | None = None
+        self._attached: Study | None = None
         self._template: ModelTemplate | None = None
         self._channel: EventChannel | None = None
 
@@ -50,8 +50,13 @@ class FoldWrapper:
         template : ModelTemplate or None
             What is the same for all models; None where no trial's model is kept.
         """
-        self._study = study
+        self._attached = study
         self._template = template
+
+    @property
+    def _study(self) -> Study:
+        assert self._attached is not None, "a fold came before its study was open"
+        return self._attached
 
     def wrap(self, batch: BatchedCalls, *, in_process: bool) -> BatchedCalls:
         """Put a task in the place of each fold of the batch."""
@@ -73,7 +78,7 @@ class FoldWrapper:
 
     def _is_ours(self, function: Any, kwargs: dict[str, Any]) -> bool:
         name = getattr(getattr(function, "function", function), "__name__", None)
-        return self._study is not None and name == _FIT_AND_SCORE and kwargs.get("caller") is self._search
+        return name == _FIT_AND_SCORE and kwargs.get("caller") is self._search
 
     def _task(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], in_process: bool) -> FoldTask:
         trial = self._study.trial_number(kwargs["candidate_progress"][0])
@@ -104,9 +109,8 @@ class FoldWrapper:
         self._study.end_fold(outcome)
         if outcome.exception is not None:
             raise outcome.exception
-        if getattr(self._search, "survives_failed_candidates", False):
-            return {**outcome.result, "fit_error": None}
-        return outcome.result
+        survives = getattr(self._search, "survives_failed_candidates", False)
+        return {**(outcome.result or {}), "fit_error": None} if survives else outcome.result
 
 
 class _Known:

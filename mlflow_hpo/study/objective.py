@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
+from mlflow_hpo.core.events import FittedModel
 from mlflow_hpo.core.portable import PortableNetwork
+from mlflow_hpo.tracking.models import ModelTemplate
 
 
 class BareNetwork(BaseEstimator):
@@ -21,6 +24,20 @@ class BareNetwork(BaseEstimator):
     def __init__(self, network: Any = None) -> None:
         self.network = network
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return self.network is not None
+
+    def fit(self, X: Any, y: Any) -> BareNetwork:
+        """Train the network further.
+
+        Parameters
+        ----------
+        X, y : array-like
+            What `keras.Model.fit` takes.
+        """
+        self.network.fit(X, y, verbose=0)
+        return self
+
     def predict(self, X: Any) -> Any:
         """Return the network's outputs.
 
@@ -33,3 +50,22 @@ class BareNetwork(BaseEstimator):
     def to_portable(self) -> PortableNetwork:
         """Return the network, with nothing to encode around it."""
         return PortableNetwork(self.network, "regressor", feature_encoder=None, target_encoder=None, batch_size=32)
+
+
+def fitted_network(network: Any) -> FittedModel:
+    """Return a network that an objective has fitted, as the model of its trial.
+
+    Parameters
+    ----------
+    network : keras.Model
+    """
+    estimator = BareNetwork(network)
+    inputs, outputs = _sample(network.inputs), _sample(network.outputs)
+    return FittedModel(None, estimator=estimator, template=ModelTemplate.from_data(estimator, inputs, outputs))
+
+
+def _sample(tensors: Any) -> Any:
+    """Return a row of zeros like what a network takes or gives; None where it has several, or open shapes."""
+    if tensors is None or len(tensors) != 1 or None in tensors[0].shape[1:]:
+        return None
+    return np.zeros((1, *tensors[0].shape[1:]), tensors[0].dtype)

@@ -116,6 +116,7 @@ class Study:
             trial = self._open.get(outcome.trial)
             if trial is None:  # ended already: another fold of it raised
                 return
+            self._start(outcome.trial)
             if outcome.result is None:
                 trial.error = trial.error or outcome.traceback
                 self._end(outcome.trial, RunStatus.FAILED)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import joblib
-import mlflow.data
 import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.data.dataset import Dataset
+from mlflow.data.numpy_dataset import from_numpy
+from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import DatasetInput, InputTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
@@ -34,12 +35,15 @@ def log_dataset(client: MlflowClient, run_id: str, X: Any, y: Any, name: str | N
 
 
 def _describe(X: Any, y: Any, name: str | None) -> Dataset:
+    dataset: Dataset
     # MLflow's own digest reads the first 10,000 values only.
     digest = joblib.hash((X, y))[:_DIGEST_LENGTH]
     if isinstance(X, pd.DataFrame):
-        return mlflow.data.from_pandas(_with_target(X, y), targets=_target_name(y), name=name, digest=digest)
-    targets = None if y is None else np.asarray(y)
-    return mlflow.data.from_numpy(np.asarray(X), targets=targets, name=name, digest=digest)
+        dataset = from_pandas(_with_target(X, y), targets=_target_name(y), name=name, digest=digest)
+    else:
+        targets: Any = None if y is None else np.asarray(y)
+        dataset = from_numpy(np.asarray(X), targets=targets, name=name, digest=digest)
+    return dataset
 
 
 def _target_name(y: Any) -> str | None:

@@ -91,7 +91,7 @@ class ModelKeeper:
         if model.blob is not None:
             unpack_model(model.blob, path)
         else:
-            save_estimator(model.estimator, path, self._template)
+            save_estimator(model.estimator, path, model.template or self._template)
 
 
 def _rank(score: float | None) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ def register_best(
         _best_model_id(study, client.get_run(best.run_id)),
         name=name,
         alias=alias,
-        score=best.score,
+        score=math.nan if best.score is None else best.score,
         metric=study.data.tags[names.METRIC],
         greater_is_better=study.data.tags.get(names.DIRECTION) == "True",
         study_run_id=run_id,

@@ -28,7 +28,7 @@ from mlflow.utils.validation import (
 
 from mlflow_hpo.core.errors import InvalidArgumentError
 from mlflow_hpo.tracking import names
-from mlflow_hpo.tracking.models import LoggedModelRef
+from mlflow_hpo.tracking.models import PICKLE_KEY, LoggedModelRef
 
 MODEL_ID = "mlflow_hpo.model_id"
 STUDY_RUN = "mlflow_hpo.study_run"
@@ -178,6 +178,8 @@ def _create_version(
     description: str | None,
 ) -> ModelVersion:
     model = client.get_logged_model(model_id)
+    if PICKLE_KEY in model.tags:
+        tags = {**tags, PICKLE_KEY: model.tags[PICKLE_KEY]}
     _ensure_registered_model(client, name)
     version = client.create_model_version(
         name,

@@ -96,9 +96,15 @@ def _write_estimator(estimator: Any, directory: Path) -> tuple[list[Any], str | 
         skops.io.loads(safe, trusted=loader.TRUSTED)
     except Exception as error:
         (directory / loader.PICKLE_FILE).write_bytes(pickle_by_value(copy, networks))
-        return networks, str(error).splitlines()[0]
+        return networks, _reason(error)
     (directory / loader.SKOPS_FILE).write_bytes(safe)
     return networks, None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "skops cannot hold objects that refer to each other in circles"
+    return f"skops: {str(error).splitlines()[0]}"
 
 
 def _warn_once(reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -36,7 +37,13 @@ def write_networks(networks: list[Any], folder: Path) -> str | None:
 
 def _write_network(network: Any, file: Path) -> str | None:
     network.save(str(file))
-    parts = _custom_parts(network, file) if hasattr(network, "_flatten_layers") else None
+    if not zipfile.is_zipfile(file):
+        return None
+    with zipfile.ZipFile(file) as archive:
+        config = json.loads(archive.read(loader.CONFIG))
+    if any(_is_custom_value(value) for value in _compiled_with(network)):
+        _forget_compilation(config, file)
+    parts = _custom_parts(network, config)
     if parts is None:
         return None
     file.with_suffix(".pkl").write_bytes(pickle_by_value(parts, []))
@@ -44,9 +51,27 @@ def _write_network(network: Any, file: Path) -> str | None:
     return f"the network uses {', '.join(names)}, which Keras's own format cannot hold"
 
 
-def _custom_parts(network: Any, file: Path) -> loader.CustomParts | None:
-    with zipfile.ZipFile(file) as archive:
-        config = json.loads(archive.read(loader.CONFIG))
+def _compiled_with(network: Any) -> Iterator[Any]:
+    """Yield the losses, metrics and the optimizer a network was compiled with."""
+    pending = [getattr(getattr(network, "_compile_config", None), "config", None)]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict | list | tuple):
+            pending.extend(value.values() if isinstance(value, dict) else value)
+        elif value is not None:
+            yield value
+
+
+def _forget_compilation(config: dict[str, Any], file: Path) -> None:
+    """Take a loss of the user's own out of a file: nobody could open it without the source, only to predict."""
+    compiled = file.with_suffix(".compiled")
+    file.rename(compiled)
+    with zipfile.ZipFile(compiled) as archive:
+        loader.write_with_config(archive, {**config, "compile_config": None}, file)
+    compiled.unlink()
+
+
+def _custom_parts(network: Any, config: dict[str, Any]) -> loader.CustomParts | None:
     layers: dict[Any, Any] = {layer.name: layer for layer in network._flatten_layers()}
     classes = [type(part) for part in (network, *layers.values()) if _is_custom(type(part))]
     functions = {}
@@ -57,11 +82,19 @@ def _custom_parts(network: Any, file: Path) -> loader.CustomParts | None:
         layer = layers[settings["name"]]
         for setting in settings:
             value = getattr(layer, setting, getattr(layer, f"_{setting}", None))
-            if isinstance(value, FunctionType) and _is_custom(value):
+            if not _is_custom_value(value):
+                continue
+            if isinstance(value, FunctionType):
                 functions[layer.name, setting] = value
-            elif hasattr(value, "get_config") and _is_custom(type(value)):
+            else:
                 classes.append(type(value))
     return loader.CustomParts(list(dict.fromkeys(classes)), functions) if classes or functions else None
+
+
+def _is_custom_value(value: Any) -> bool:
+    if isinstance(value, FunctionType):
+        return _is_custom(value)
+    return hasattr(value, "get_config") and _is_custom(type(value))
 
 
 def _is_custom(obj: Any) -> bool:

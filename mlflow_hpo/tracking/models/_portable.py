@@ -63,7 +63,7 @@ class PortablePickler(cloudpickle.Pickler):
             self.modules.add(obj.__module__ or "__main__")
         elif isinstance(obj, ModuleType):
             self.modules.add(obj.__name__)
-        elif hasattr(type(obj), "to_portable"):
+        elif _is_portable(type(obj)):
             self.replaced = True
             return _instead_of(self._predictor_for(obj))
         elif _is_search(obj):
@@ -95,6 +95,17 @@ class PortablePickler(cloudpickle.Pickler):
                 return index
         self._networks.append(network)
         return len(self._networks) - 1
+
+
+def _is_portable(cls: type) -> bool:
+    """Return whether `to_portable` speaks for a class's predictions: a subclass may predict in its own way."""
+    return hasattr(cls, "to_portable") and not any(
+        _depth(cls, method) < _depth(cls, "to_portable") for method in ("predict", "predict_proba", "_predict_raw")
+    )
+
+
+def _depth(cls: type, name: str) -> int:
+    return next((depth for depth, base in enumerate(cls.__mro__) if name in vars(base)), len(cls.__mro__))
 
 
 def _instead_of(replacement: Any) -> tuple[Any, ...]:

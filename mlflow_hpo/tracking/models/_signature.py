@@ -7,6 +7,7 @@ and the loader brings them back to the training types (`_loader._inputs`).
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,11 @@ from mlflow_hpo.tracking.models._travelling import loader
 
 # MLflow enforces columns one by one; wider arrays are declared as one tensor.
 _MAX_COLUMNS = 1000
-_ARRAY_TYPES = {"f": DataType.double, "i": DataType.long, "u": DataType.long, "b": DataType.boolean}
+_ARRAY_TYPES = {
+    **dict.fromkeys(("float16", "float32", "float64"), DataType.double),
+    **dict.fromkeys(("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32"), DataType.long),
+    "bool": DataType.boolean,
+}
 _PARAMS = ParamSchema([ParamSpec("predict_method", DataType.string, "predict")])
 
 
@@ -67,9 +72,10 @@ def _column_type(dtype: str) -> Any:
 
 def _array_schema(inputs: loader.InputSpec) -> Schema:
     dtype = np.dtype(inputs.dtype)
-    kind = _ARRAY_TYPES.get(dtype.kind, DataType.string if dtype.kind in "US" else None)
-    if kind is not None and len(inputs.row_shape) <= 1 and 0 < sum(inputs.row_shape or (1,)) <= _MAX_COLUMNS:
-        return Schema([ColSpec(kind) for _ in range(sum(inputs.row_shape or (1,)))])
+    kind = DataType.string if dtype.kind == "U" else _ARRAY_TYPES.get(dtype.name)
+    columns = math.prod(inputs.row_shape)
+    if kind is not None and len(inputs.row_shape) <= 1 and 0 < columns <= _MAX_COLUMNS:
+        return Schema([ColSpec(kind) for _ in range(columns)])
     # Of tensors, MLflow passes only objects unchecked; the name says what is expected.
     shape = ", ".join(map(str, (-1, *inputs.row_shape)))
     return Schema([TensorSpec(np.dtype(object), (-1,), name=f"{dtype.name} ({shape})")])

@@ -71,9 +71,10 @@ class ModelTemplate:
 def requirements_of(estimator: Any) -> tuple[str, ...]:
     """Return pinned pip requirements for an estimator and all estimators inside it."""
     parts = list(_parts(estimator))
-    keras = _keras_pins() if any(isinstance(part, SupportsPortable) for part in parts) else ()
-    known = {pin.partition("==")[0] for pin in (*_pins(_ALWAYS), *_keras_pins())}
-    others = _pins(sorted(_distributions_of(parts) - known - {"mlflow-hpo"}))
+    distributions = _distributions_of(parts)
+    has_keras = any(isinstance(part, SupportsPortable) for part in parts) or not distributions.isdisjoint(_KERAS)
+    keras = _keras_pins() if has_keras else ()
+    others = _pins(sorted(distributions - {*_ALWAYS, *_KERAS, *_TENSORFLOW, "mlflow-hpo"}))
     return (*_pins(_ALWAYS), *keras, *others)
 
 

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ._custom import CONFIG, CustomParts, entries
+from ._custom import CONFIG, CustomParts, entries, write_with_config
 from ._inputs import InputSpec
 from ._network import NetworkPredictor, reading_networks_of
 from ._trusted import TRUSTED
@@ -28,6 +28,7 @@ __all__ = [
     "NetworkPredictor",
     "SavedEstimator",
     "entries",
+    "write_with_config",
 ]
 
 INPUTS_FILE = "inputs.json"

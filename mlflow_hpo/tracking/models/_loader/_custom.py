@@ -59,12 +59,17 @@ def load_with_parts(keras: Any, path: Path, parts: bytes) -> Any:
         config = json.loads(archive.read(CONFIG))
         custom_objects = {**_named(config, classes), **_refer_to(config, functions)}
         patched = Path(folder, "network.keras")
-        with zipfile.ZipFile(patched, "w") as copy:
-            copy.writestr(CONFIG, json.dumps(config))
-            for name in set(archive.namelist()) - {CONFIG}:
-                with archive.open(name) as source, copy.open(name, "w", force_zip64=True) as target:
-                    shutil.copyfileobj(source, target)
+        write_with_config(archive, config, patched)
         return keras.saving.load_model(patched, custom_objects=custom_objects, compile=False, safe_mode=True)
+
+
+def write_with_config(archive: zipfile.ZipFile, config: dict[str, Any], file: Path) -> None:
+    """Write a copy of a `.keras` file with another configuration."""
+    with zipfile.ZipFile(file, "w") as copy:
+        copy.writestr(CONFIG, json.dumps(config))
+        for name in set(archive.namelist()) - {CONFIG}:
+            with archive.open(name) as source, copy.open(name, "w", force_zip64=True) as target:
+                shutil.copyfileobj(source, target)
 
 
 def _named(config: dict[str, Any], classes: list[type]) -> dict[str, Any]:

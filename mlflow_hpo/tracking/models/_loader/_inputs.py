@@ -26,21 +26,26 @@ class Column:
         Of a categorical column.
     ordered : bool
         Whether the categories are ordered.
+    has_none : bool
+        Whether missing values are None, which encoders tell from NaN; JSON and pandas do not.
     """
 
     name: Any
     dtype: str
     categories: tuple[Any, ...] | None = None
     ordered: bool = False
+    has_none: bool = False
 
     @classmethod
     def of(cls, name: Any, values: pd.Series[Any]) -> Column:
         """Describe a column."""
         dtype = values.dtype
         if not isinstance(dtype, pd.CategoricalDtype):
-            return cls(name, str(dtype))
-        categories = dtype.categories.tolist() if len(dtype.categories) <= _MAX_CATEGORIES else None
-        return cls(name, "category", tuple(categories) if categories is not None else None, bool(dtype.ordered))
+            has_none = dtype == np.dtype(object) and any(value is None for value in values)
+            return cls(name, str(dtype), has_none=has_none)
+        categories = tuple(dtype.categories.tolist())
+        known = len(categories) <= _MAX_CATEGORIES and all(isinstance(c, str | int | float) for c in categories)
+        return cls(name, "category", categories if known else None, bool(dtype.ordered))
 
     def restore(self, values: pd.Series[Any]) -> pd.Series[Any]:
         """Return `values` in the column's type, or as they are where that would change them."""
@@ -51,6 +56,8 @@ class Column:
             return values.astype(pd.CategoricalDtype(categories, self.ordered))
         if self.dtype[:3] in ("int", "uin", "boo") and not _all_fit(values, self.dtype):
             return values
+        if self.has_none:
+            return values.astype(object).where(values.notna(), None)
         if self.dtype in ("object", "str"):
             return values if pd.api.types.is_string_dtype(values.dtype) else values.astype(object)
         return values.astype(self.dtype)  # type: ignore[call-overload, no-any-return]
@@ -97,7 +104,7 @@ class InputSpec:
             Rows first.
         """
         if isinstance(X, pd.DataFrame):
-            if X.columns.has_duplicates or X.columns.nlevels > 1:
+            if X.columns.has_duplicates or not all(isinstance(name, str | int) for name in X.columns):
                 return cls("any")
             return cls("frame", columns=tuple(Column.of(name, X[name]) for name in X.columns), order=_order_of(X))
         if not isinstance(X, np.ndarray | pd.Series | list | tuple) and not hasattr(X, "__array__"):
@@ -106,7 +113,7 @@ class InputSpec:
             array = np.asarray(X)
         except ValueError:  # rows of unequal length
             return cls("any")
-        if array.ndim == 0 or (array.dtype == object and not all(np.isscalar(v) or v is None for v in array.flat)):
+        if array.ndim == 0 or array.dtype.kind == "V" or not _holds_scalars(array):
             return cls("any")
         return cls("array", dtype=array.dtype.str, row_shape=array.shape[1:], order=_order_of(array))
 
@@ -114,8 +121,8 @@ class InputSpec:
     def from_dict(cls, state: dict[str, Any]) -> InputSpec:
         """Read what `to_dict` wrote (and JSON turned into lists)."""
         columns = tuple(
-            Column(c["name"], c["dtype"], None if c["categories"] is None else tuple(c["categories"]), c["ordered"])
-            for c in state["columns"]
+            Column(**{**column, "categories": column["categories"] and tuple(column["categories"])})
+            for column in state["columns"]
         )
         return cls(state["kind"], state["dtype"], tuple(state["row_shape"]), columns, state["order"])
 
@@ -207,6 +214,10 @@ def _order_of(X: Any) -> Literal["C", "F"]:
         return "F"
     flags = np.asarray(X).flags
     return "F" if flags.f_contiguous and not flags.c_contiguous else "C"
+
+
+def _holds_scalars(array: np.ndarray[Any, Any]) -> bool:
+    return array.dtype != object or all(np.isscalar(value) or value is None for value in array.flat[:1000])
 
 
 def _is_sparse(data: Any) -> bool:
