@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import pickle
 import tarfile
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from mlflow.pyfunc.scoring_server import infer_and_parse_data
 from model_helpers import assert_same_bits, predict_elsewhere
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import make_column_transformer
@@ -37,13 +39,13 @@ from sklearn.svm import SVC
 
 from mlflow_hpo.core.portable import PortableNetwork
 from mlflow_hpo.tracking.models import (
+    PICKLE_KEY,
     ModelNotSavableError,
     ModelTemplate,
     pack_estimator,
     save_estimator,
     unpack_model,
 )
-from mlflow_hpo.tracking.models._directory import PICKLE_KEY
 from mlflow_hpo.tracking.models._travelling import LOADER_MODULE
 
 X, Y = load_iris(return_X_y=True)
@@ -111,7 +113,7 @@ def test_a_search_inside_leaves_its_distributions_behind(tmp_path: Path) -> None
     assert (tmp_path / "estimator.skops").exists()
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int64", "uint64", "bool", "float16"])
 def test_arrays_of_the_training_type_pass_to_the_last_bit(dtype: str, tmp_path: Path) -> None:
     data = (X * 10).astype(dtype)
     estimator = make_pipeline(StandardScaler(), LogisticRegression()).fit(data, Y)
@@ -173,6 +175,26 @@ def test_data_frames_keep_names_types_and_missing_values(tmp_path: Path) -> None
         length=5, count=FRAME["count"].where(FRAME["count"] > 2)
     )  # int64, and float64 with NaN
     assert_same_bits(model.predict(whole_numbers), estimator.predict(whole_numbers))
+
+
+def test_data_frames_come_back_from_json(tmp_path: Path) -> None:
+    estimator = frame_pipeline().fit(FRAME, NAMES)
+    model = saved(estimator, FRAME, NAMES, tmp_path)
+    rows = FRAME.iloc[::10]
+    records = json.loads(rows.to_json(orient="records", date_format="iso", double_precision=15))
+    for question in ({"dataframe_records": records}, {"inputs": records}):
+        parsed = infer_and_parse_data(question, model.metadata.get_input_schema())
+        assert_same_bits(model.predict(parsed), estimator.predict(rows))
+
+
+def test_columns_that_json_has_no_words_for(tmp_path: Path) -> None:
+    binned = pd.DataFrame({"bin": pd.cut(X[:, 0], 3), "length": X[:, 1]})
+    columns = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["bin"]), remainder="passthrough")
+    estimator = make_pipeline(columns, LogisticRegression()).fit(binned, Y)
+    assert_same_bits(saved(estimator, binned, Y, tmp_path / "bins").predict(binned), estimator.predict(binned))
+    dated = pd.DataFrame(X, columns=pd.date_range("2024-01-01", periods=4))
+    estimator = LogisticRegression(max_iter=500).fit(dated, Y)
+    assert_same_bits(saved(estimator, dated, Y, tmp_path / "dates").predict(dated), estimator.predict(dated))
 
 
 def test_categories_reach_an_estimator_that_reads_them_from_the_type(tmp_path: Path) -> None:
@@ -327,6 +349,20 @@ def test_networks_are_written_once_and_originals_left_alone(tmp_path: Path) -> N
     flavor = mlflow.models.Model.load(str(tmp_path)).flavors["keras"]
     assert flavor["data"] == "networks/0"
     assert any(pin.startswith("keras==") for pin in (tmp_path / "requirements.txt").read_text().split())
+
+
+class Contrary(ForeignEstimator):
+    """Predicts in its own way, which `to_portable` knows nothing of."""
+
+    def predict(self, X: Any) -> Any:
+        return self.classes_[np.full(len(X), -1)]
+
+
+def test_a_subclass_that_predicts_otherwise_is_kept_whole(tmp_path: Path) -> None:
+    estimator = Contrary().fit(X, NAMES)
+    model = saved(estimator, X, NAMES, tmp_path)
+    assert not (tmp_path / "networks").exists()
+    assert_same_bits(model.predict(X), estimator.predict(X))
 
 
 USER_MODULE = """

@@ -13,8 +13,7 @@ from model_helpers import assert_same_bits, predict_elsewhere
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from mlflow_hpo.tracking.models import ModelTemplate, save_estimator
-from mlflow_hpo.tracking.models._directory import PICKLE_KEY
+from mlflow_hpo.tracking.models import PICKLE_KEY, ModelTemplate, save_estimator
 
 pytestmark = pytest.mark.slow
 
@@ -108,11 +107,14 @@ def test_own_parts_travel_by_value(
     assert "Subclassed" in tags["create_subclassed"]
     assert tags["create_with_own_loss"] is None  # predicting needs no loss
     assert "Subclassed" in caplog.text
+    assert not list(tmp_path.rglob("*.compiled"))
     assert all((tmp_path / name / "estimator.skops").exists() for name in names)
 
     expected = {name: estimator.predict(X) for name, estimator in estimators.items()}
     (tmp_path / "own_network.py").unlink()
     del sys.modules["own_network"]
+    network = mlflow.keras.load_model(str(tmp_path / "create_with_own_loss"))
+    assert_same_bits(network.predict(X, verbose=0)[:, 0], expected["create_with_own_loss"])
     answers = predict_elsewhere([(tmp_path / name, X, "predict") for name in names], tmp_path, blocked=("own_network",))
     for name, answer in zip(names, answers, strict=True):
         assert_same_bits(answer, expected[name])

@@ -24,13 +24,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from mlflow_hpo.tracking.models import (
+    PICKLE_KEY,
     LoggedModelRef,
     ModelTemplate,
     delete_logged_model,
     log_saved_model,
     save_estimator,
 )
-from mlflow_hpo.tracking.models._directory import PICKLE_KEY
 from mlflow_hpo.tracking.registry import register_model
 
 X, Y = load_iris(return_X_y=True)
