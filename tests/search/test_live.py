@@ -1,0 +1,125 @@
+"""What another process sees of a search while it runs, and what a real server keeps of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow import MlflowClient
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+
+from mlflow_hpo import GridSearchCV, Tracking
+
+SEARCH = """
+import time
+import keras
+import numpy as np
+from mlflow_hpo import GridSearchCV, KerasClassifier
+
+def create_model(rate=0.1):
+    model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2, activation="softmax")])
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+pause = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(0.4))
+X = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
+y = (X[:, 0] > 0).astype(int)
+model = KerasClassifier(create_model, epochs=8, verbose=0, random_state=0, callbacks=[pause])
+GridSearchCV(model, {"rate": [0.1, 0.01]}, cv=2, n_jobs=N_JOBS).fit(X, y)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_trials_and_their_epochs_are_seen_while_they_run(store: MlflowClient, n_jobs: int) -> None:
+    experiment = store.get_experiment_by_name("tests")
+    environment = {**os.environ, "MLFLOW_EXPERIMENT_NAME": experiment.name}
+    with subprocess.Popen([sys.executable, "-c", SEARCH.replace("N_JOBS", str(n_jobs))], env=environment) as search:
+        epochs_while_running: list[int] = []
+        while search.poll() is None:
+            for run in store.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'"):
+                if run.data.tags.get("mlflow_hpo.kind") == "trial" and "split0/loss" in run.data.metrics:
+                    epochs_while_running.append(len(store.get_metric_history(run.info.run_id, "split0/loss")))
+            time.sleep(0.2)
+    assert search.returncode == 0
+    assert len({count for count in epochs_while_running if count < 8}) >= 3
+    trials = store.search_runs([experiment.experiment_id], "tags.`mlflow_hpo.kind` = 'trial'")
+    assert [run.info.status for run in trials] == ["FINISHED", "FINISHED"]
+    for run in trials:
+        for split in (0, 1):
+            history = store.get_metric_history(run.info.run_id, f"split{split}/accuracy")
+            assert sorted(metric.step for metric in history) == list(range(8))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real MLflow server on the loopback device."""
+    folder: Path = tmp_path_factory.mktemp("server")
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", "0", "--workers", "1"]
+    port = _free_port()
+    command[command.index("--port") + 1] = str(port)
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    with subprocess.Popen(
+        [*command, "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder)],
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        address = f"http://127.0.0.1:{port}"
+        _wait_for(address, process)
+        yield address
+        process.terminate()
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
+    import urllib.error
+    import urllib.request
+
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{address}/health", timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise RuntimeError("The MLflow server did not come up.")
+
+
+@pytest.mark.slow
+def test_a_server_over_http_keeps_a_whole_study(store: MlflowClient, server: str) -> None:
+    mlflow.set_tracking_uri(server)
+    mlflow.tracking.fluent._active_experiment_id = None
+    mlflow.set_experiment("over-http")
+    X, y = load_iris(return_X_y=True)
+    search = GridSearchCV(
+        LogisticRegression(max_iter=500),
+        {"C": [0.1, 1.0, 10.0]},
+        cv=3,
+        tracking=Tracking(register_as="iris", keep_best=2),
+    ).fit(X, y)
+    client = MlflowClient(tracking_uri=server)
+    experiment = client.get_experiment_by_name("over-http").experiment_id
+    trials = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{search.study_.run_id}'")
+    assert [run.info.status for run in trials] == ["FINISHED"] * 3
+    assert {run.data.params["C"] for run in trials} == {"0.1", "1.0", "10.0"}
+    assert max(run.data.metrics["mean_test_score"] for run in trials) == search.best_score_
+    assert len(client.search_logged_models([experiment])) == 3  # two trials' and the refitted one
+    version = client.get_model_version_by_alias("iris", "champion")
+    assert (mlflow.pyfunc.load_model(f"models:/iris/{version.version}").predict(X) == search.predict(X)).all()
