@@ -98,11 +98,11 @@ def _from_package(name: str, folder: Path) -> ModuleType:
 
 def _enter(folder: Path) -> None:
     """Let modules of `folder` be imported; forget those of the same name that another study's folder brought."""
-    for name, module in list(sys.modules.items()):
-        home = _home(module)
-        elsewhere = home in _folders and home != folder
-        if elsewhere and ((folder / f"{name}.py").exists() or (folder / name).is_dir()):
-            del sys.modules[name]
+    for name in {entry.stem for entry in folder.iterdir()} if folder.is_dir() else set[str]():
+        known = sys.modules.get(name)
+        if known is not None and _home(known) in _folders - {folder}:
+            for one in [one for one in sys.modules if one == name or one.startswith(f"{name}.")]:
+                del sys.modules[one]
     _folders.add(folder)
     # First, as Python itself puts a script's folder.
     sys.path[:] = [str(folder), *(one for one in sys.path if one != str(folder))]

@@ -110,13 +110,11 @@ def _check_database(uri: str) -> None:
 
 
 def _connect(uri: str) -> Any:
-    from mlflow.exceptions import MlflowException
-
     from mlflow_hpo.tracking.store import connect
 
     try:
         return connect()
-    except MlflowException as error:
+    except Exception as error:  # each kind of store has errors of its own
         raise InvalidArgumentError(f"the tracking store {without_credentials(uri)} cannot be used: {error}") from error
 
 

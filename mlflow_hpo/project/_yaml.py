@@ -17,7 +17,7 @@ import yaml
 from mlflow_hpo.core.errors import StudyFileError
 from mlflow_hpo.project._files import problem_with
 
-_MOST_BYTES = 1_000_000
+_MOST_BYTES = 200_000
 _DEEPEST = 20
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null")}
 

@@ -21,7 +21,7 @@ MODEL = """\
 from sklearn.linear_model import LogisticRegression
 
 def make():
-    return LogisticRegression()
+    return LogisticRegression(max_iter=2000)
 """
 
 
@@ -58,7 +58,11 @@ def folder(tmp_path):
 @pytest.fixture(scope="session")
 def _database(tmp_path_factory):
     """One database for all tests of this room: making its tables takes seconds."""
-    return tmp_path_factory.mktemp("store") / "mlflow.db"
+    from mlflow import MlflowClient
+
+    file = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{file}").search_experiments(max_results=1)
+    return file
 
 
 @pytest.fixture
@@ -68,11 +72,11 @@ def store(_database, monkeypatch, tmp_path):
 
     uri = f"sqlite:///{_database}"
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
         monkeypatch.delenv(name, raising=False)
     before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
-    mlflow.set_tracking_uri(uri)
+    mlflow.set_tracking_uri(None)  # set in the process, it would win over the variable
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     yield uri
     while mlflow.active_run():
         mlflow.end_run()

@@ -81,6 +81,6 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "latin.yaml").write_bytes("a: é".encode("latin-1"))
     with pytest.raises(StudyFileError, match="no text in UTF-8"):
         read_yaml(tmp_path / "latin.yaml")
-    (tmp_path / "large.yaml").write_text("#" * 1_100_000)
-    with pytest.raises(StudyFileError, match="larger than 1,000,000 bytes"):
+    (tmp_path / "large.yaml").write_text("#" * 210_000)
+    with pytest.raises(StudyFileError, match="larger than 200,000 bytes"):
         read_yaml(tmp_path / "large.yaml")

@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+
+import mlflow_hpo
+from mlflow_hpo.core.errors import InvalidArgumentError
+from mlflow_hpo.project import _quiet, cli
+from mlflow_hpo.project._exits import ended
+from mlflow_hpo.project._store import check_answers, choose_store, run_link, without_credentials
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run the command line in this process; return its exit code and what it said."""
+    monkeypatch.setattr(_quiet, "silence", lambda: None)  # it changes the whole process
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as end:
+            cli.main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return end.value.code, said.out, said.err
+
+    return run
+
+
+def test_help_answers_at_once_and_loads_nothing_heavy():
+    code = (
+        "import sys; from mlflow_hpo.project import cli; from click.testing import CliRunner;"
+        "result = CliRunner().invoke(cli.cli, ['run', '--help']); assert '--register-as' in result.output;"
+        "print({'tensorflow', 'keras', 'sklearn', 'mlflow', 'pandas', 'numpy', 'pydantic'} & set(sys.modules))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "set()"
+    assert min(seconds_of_help() for _ in range(3)) < 0.5
+
+
+def seconds_of_help():
+    begin = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "mlflow_hpo", "--help"], capture_output=True, check=True)
+    return time.perf_counter() - begin
+
+
+def test_version():
+    result = CliRunner().invoke(cli.cli, ["--version"])
+    assert result.output == f"mlflow-hpo, version {mlflow_hpo.__version__}\n"
+
+
+def test_each_command_and_option_is_explained():
+    for name, sub in cli.cli.commands.items():
+        assert sub.help, name
+        assert all(
+            option.help
+            for option in sub.params
+            if option.param_type_name == "option" and not option.hidden and option.name != "form"
+        )
+
+
+@pytest.mark.parametrize("strategy", ["grid", "random", "bayes"])
+def test_a_study_from_file_to_registered_model(folder, store, command, strategy):
+    from mlflow import MlflowClient
+
+    name = f"iris_{strategy}"
+    code, out, err = command(
+        "run", folder.study(), "--strategy", strategy, "--experiment-name", name, "--register-as", name,
+        *(() if strategy == "grid" else ("--trials", "3")),
+    )  # fmt: skip
+    assert (code, err) == (0, ""), err
+    assert f"{strategy} search over C" in out
+    assert "3 trials x 3 splits = 9 fits on 150 x 4 samples" in out
+    client = MlflowClient(store)
+    experiment = client.get_experiment_by_name(name)
+    runs = client.search_runs([experiment.experiment_id])
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert len(parents) == 1
+    (parent,) = parents
+    trials = [run for run in runs if run is not parent]
+    assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {parent.info.run_id}
+    assert len(trials) == 3
+    assert all(set(run.data.params) >= {"C"} for run in trials)
+    best = max(run.data.metrics["mean_test_score"] for run in trials)
+    assert f"Best score  {best:.6g}" in out
+    assert f"Run         {parent.info.run_id}" in out
+    assert f"Registered  {name} version 1" in out
+    assert client.get_model_version_by_alias(name, "champion").run_id in {run.info.run_id for run in runs}
+
+
+def test_what_a_study_found_is_read_back(folder, store, command):
+    code, _, _ = command("run", folder.study(name="reading"), "--experiment-name", "reading", "-q")
+    assert code == 0
+    from mlflow import MlflowClient
+
+    client = MlflowClient(store)
+    experiment = client.get_experiment_by_name("reading").experiment_id
+    (parent,) = client.search_runs([experiment], "tags.`mlflow_hpo.kind` = 'study'")
+    run_id = parent.info.run_id
+
+    code, out, _ = command("trials", run_id)
+    assert code == 0
+    assert out.splitlines()[0].split() == ["trial", "score", "+/-", "C", "status"]
+    assert len(out.splitlines()) == 4
+    code, out, _ = command("trials", run_id, "--format", "json")
+    rows = json.loads(out)
+    assert [row["score"] for row in rows] == sorted((row["score"] for row in rows), reverse=True)
+    code, out, _ = command("trials", run_id, "--format", "csv")
+    assert out.splitlines()[0].startswith("number,status,score,C")
+
+    code, out, _ = command("best", run_id)
+    assert code == 0
+    assert f"param  C = {rows[0]['C']}" in out
+
+    code, out, _ = command("register", run_id, "--as", "read_back")
+    assert (code, out.split(":")[0]) == (0, "read_back version 1")
+    assert str(client.get_model_version_by_alias("read_back", "champion").version) == "1"
+    code, out, _ = command("register", run_id, "--as", "read_back")
+    assert (code, out.split(":")[0]) == (0, "read_back version 1")
+
+
+def test_quiet_says_nothing(folder, store, command):
+    assert command("run", folder.study(), "--experiment-name", "quiet", "-q") == (0, "", "")
+
+
+def test_check_trains_nothing(folder, store, command, monkeypatch):
+    from sklearn.linear_model import LogisticRegression
+
+    monkeypatch.setattr(LogisticRegression, "fit", lambda *_: pytest.fail("trained"))
+    code, out, _ = command("check", folder.study())
+    assert code == 0
+    assert out.endswith("study.yaml: no mistake found\n")
+
+
+def test_empty_values_mean_as_in_the_file(folder, store, command):
+    empty = [part for option in ("name", "trials", "folds", "epochs", "n-jobs", "seed", "register-as", "resume-as",
+                                 "strategy", "log-models") for part in (f"--{option}", "")]  # fmt: skip
+    code, out, _ = command("check", folder.study(), *empty)
+    assert code == 0
+    assert "grid search over C" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "none.yaml"], "none.yaml does not exist in /"),
+        (["run", "."], r". is a directory; name the study file in it, such as study.yaml"),
+        (["run", "STUDY", "--trials", "three"], "'three' is no whole number"),
+        (["run", "STUDY", "--trials", "2.5"], "'2.5' is no whole number"),
+        (["run", "STUDY", "--trials", "0"], "--trials: is at least 1; got 0"),
+        (["run", "STUDY", "--trials", "5"], "--trials: a grid search tries every combination"),
+        (["run", "STUDY", "--folds", "1"], "--folds: is at least 2; got 1"),
+        (["run", "STUDY", "--folds", "60"], "--folds: class '0' has 50 rows, too few for 60 folds"),
+        (["run", "STUDY", "--epochs", "3"], "--epochs: LogisticRegression has no such parameter"),
+        (["run", "STUDY", "--n-jobs", "0"], "--n-jobs: is 0"),
+        (["run", "STUDY", "--seed", "-1"], "--seed: is at least 0; got -1"),
+        (["run", "STUDY", "--strategy", "gird"], "--strategy: is one of grid, random, bayes; got 'gird'. Did you mean"),
+        (["run", "STUDY", "--log-models", "best"], "--log-models: is one of best_fold, all_folds, none"),
+        (["run", "STUDY", "--register-as", "a/b"], "--register-as: a model's name has no '/'"),
+        (["run", "STUDY", "--resume-as", "perhaps"], "'perhaps' is neither true nor false"),
+        (["run", "STUDY", "--trails", "3"], "No such option '--trails'"),
+        (["run", "STUDY", "more"], "Got unexpected extra argument"),
+        (["rnu"], "No such command 'rnu'"),
+        (["run", "STUDY", "--tracking-uri", "http://127.0.0.1:1"], "no tracking server answers at http://127.0.0.1:1"),
+        (["run", "STUDY", "--tracking-uri", "http://u:secret@127.0.0.1:1/?t=secret"], "answers at http://127.0.0.1:1/"),
+        (["run", "STUDY", "--tracking-uri", "http://"], "is no tracking URI: it names no host"),
+        (["run", "STUDY", "--tracking-uri", "http://x:port"], "is no tracking URI"),
+        (["run", "STUDY", "--tracking-uri", "sqlite:////none/at/all.db"], "the folder of the tracking store does not"),
+        (["run", "STUDY", "--tracking-uri", "sqlite:////tmp"], "the tracking store /tmp is a directory"),
+        (["run", "STUDY", "--tracking-uri", "nosuch://x"], "the tracking store nosuch://x cannot be used"),
+        (["trials", "0" * 32], "No run '00000000000000000000000000000000'"),
+        (["trials", ""], "RUN is the id of a study's run; got nothing"),
+        (["best", "0" * 32], "No run"),
+        (["register", "0" * 32, "--as", "x"], "No run"),
+        (["register", "0" * 32], "Missing option '--as'"),
+        (["register", "0" * 32, "--as", ""], "--as is the name of a registered model; got nothing"),
+    ],
+)  # fmt: skip
+def test_a_users_mistake_gets_one_message_and_exit_code_2(folder, store, command, monkeypatch, arguments, message):
+    study = folder.study()
+    monkeypatch.setattr("mlflow_hpo.project.launch.run_study", lambda _: pytest.fail("trained"))
+    code, out, err = command(*(study if argument == "STUDY" else argument for argument in arguments))
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in err
+    assert "secret" not in err
+    assert out == ""
+
+
+def test_debug_shows_the_traceback(folder, command):
+    code, _, err = command("run", folder.study(task="no"), "--debug")
+    assert code == 2
+    assert "Traceback" in err
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "message"),
+    [
+        (KeyboardInterrupt(), 130, "Error: Interrupted.\n"),
+        (InvalidArgumentError("no"), 2, "Error: no\n"),
+        (RuntimeError("broken"), 1, "Error: RuntimeError: broken\nRun it again with --debug to see the traceback.\n"),
+        (SystemExit(143), 143, "Error: Terminated.\n"),
+    ],
+)
+def test_exit_codes(capsys, raised, code, message):
+    def fail():
+        raise raised
+
+    assert ended(fail, debug=False) == code
+    assert capsys.readouterr().err == message
+
+
+def test_a_termination_ends_a_command_as_an_interrupt_does(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    assert ended(lambda: signal.raise_signal(signal.SIGTERM), debug=False) == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("http://user:secret@host:5000/path?token=secret#x", "http://host:5000/path"),
+        ("https://host?token=secret", "https://host"),
+        ("postgresql://u:p@ss@db/mlflow", "postgresql://db/mlflow"),
+        ("sqlite:////tmp/mlflow.db", "sqlite:////tmp/mlflow.db"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_uris_are_shown_without_credentials(uri, shown):
+    assert without_credentials(uri) == shown
+
+
+def test_links():
+    assert run_link("http://u:p@host:5000/", "1", "r") == "http://host:5000/#/experiments/1/runs/r"
+    assert run_link("sqlite:////tmp/mlflow.db", "1", "r") == "http://127.0.0.1:5000/#/experiments/1/runs/r"
+
+
+def test_a_store_that_needs_no_check_is_taken_at_its_word():
+    check_answers("databricks")
+    check_answers("")
+
+
+def test_under_mlflow_run_the_store_is_not_the_commands_to_choose(store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_RUN_ID", "r")
+    with pytest.raises(InvalidArgumentError, match="are mlflow run's to choose here"):
+        choose_store(None, "other")
+
+
+def test_a_deleted_experiment_is_not_used(folder, store, command):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(store)
+    client.delete_experiment(client.create_experiment("gone"))
+    code, _, err = command("run", folder.study(), "--experiment-name", "gone")
+    assert code == 2
+    assert "the experiment 'gone' is deleted" in err
+
+
+def test_a_mistake_ends_the_run_that_mlflow_run_made(folder, store, command, monkeypatch):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(store)
+    for arguments in (["run", folder.study(task="no")], ["run", "--trials", "x"], ["run", "--nonsense"]):
+        run_id = client.create_run("0").info.run_id
+        monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+        assert command(*arguments)[0] == 2
+        assert client.get_run(run_id).info.status == "FAILED"
