@@ -151,6 +151,11 @@ class _KerasEstimator(scikeras.wrappers.BaseWrapper):
         self._predict_callbacks = keras.tree.flatten(self._predict_callbacks)
         return X, y
 
+    def _check_model_compatibility(self, y: Any) -> None:
+        # A network that waits for its first data has no outputs that could be counted.
+        if self.model_.built:
+            super()._check_model_compatibility(y)
+
     def _fit_keras_model(
         self, X: Any, y: Any, sample_weight: Any, warm_start: bool, epochs: int, initial_epoch: int, **kwargs: Any
     ) -> None:

@@ -193,7 +193,6 @@ def _prepare(
         _require(isinstance(validation_data, tuple | list), "its validation data are no arrays")
         parts = data_adapter_utils.unpack_x_y_sample_weight(validation_data)
         validation = adapt(*parts, batch_size=validation_batch_size or batch_size)
-        _require(_targets(validation) == _targets(train), "its validation targets are of another kind")
     _build(model, train)
     key = TwinKey(network_key(model, input_names=train.has_named_inputs()), train.spec, _deterministic())
     return _Fit(
@@ -241,6 +240,7 @@ def _predict(
         )
         hooks.on_predict_begin()
         outputs = twin.predict(data)
+        twin.store_seeds(model)
         hooks.on_predict_end()
         return outputs
 
@@ -251,10 +251,6 @@ def _build(model: keras.Model, data: Data) -> None:
         x = data.tensors[0] if isinstance(data.tensors, tuple) else data.tensors
         _require(isinstance(x, tf.Tensor), "it is not built")
         model.build((None, *x.shape[1:]))
-
-
-def _targets(data: Data) -> Any:
-    return data.signature[1]
 
 
 def _flat(callbacks: Any) -> list[Callback]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import re
 from collections.abc import Callable
@@ -105,6 +106,9 @@ def _check_layer(layer: keras.layers.Layer) -> None:
     _require(not getattr(layer, "stateful", False), f"layer {layer.name} is stateful")
     _require(layer.dtype_policy.name == "float32", f"layer {layer.name} computes in {layer.dtype_policy.name}")
     _require("call" not in vars(layer), f"the call of layer {layer.name} was replaced")
+    # Looked for here because Keras warns when it describes a lambda.
+    functions = [value for value in vars(layer).values() if inspect.isfunction(value) and not _is_own(value)]
+    _require(not functions, f"layer {layer.name} uses a function that is not Keras's own")
 
 
 def _operations(model: keras.Model) -> list[Any]:

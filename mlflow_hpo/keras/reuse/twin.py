@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import compress
 from typing import Any
 
 import keras
@@ -54,6 +55,11 @@ class Twin:
         """Give a network all state."""
         _assign(weight_state(model), self._weights)
         _assign(model.optimizer.variables, self._optimizer)
+
+    def store_seeds(self, model: keras.Model) -> None:
+        """Give a network what predicting changes: some layers draw seeds even then."""
+        fixed = [not variable.trainable for variable in self._weights]
+        _assign(list(compress(weight_state(model), fixed)), list(compress(self._weights, fixed)))
 
     def renamed(self, logs: dict[str, Any], model: keras.Model) -> dict[str, Any]:
         """Return logs under the names that another network's metrics have."""
