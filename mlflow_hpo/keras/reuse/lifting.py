@@ -36,9 +36,7 @@ class Scalar(float):
     dtype = "float32"
 
     def __init__(self, value: float) -> None:
-        # A remainder is first asked for while a graph is traced.
-        with tf.init_scope():
-            self._variable = tf.Variable(value, dtype=tf.float32, trainable=False)
+        self._variable = tf.Variable(value, dtype=tf.float32, trainable=False)
         self._value = value
         self._remainders: dict[float, Scalar] = {}
 
@@ -173,6 +171,8 @@ def lift(model: keras.Model) -> list[Callable[[float], None]]:
         setters += [getattr(penalty, name).set for name in names]
     for name in optimizer_scalars(model.optimizer):
         scalar = Scalar(float(getattr(model.optimizer, name)))
+        # A variable that is first made while tracing would have everything traced twice.
+        1 - scalar
         setattr(model.optimizer, name, scalar)
         setters.append(scalar.set)
     return setters
