@@ -19,6 +19,8 @@ import scipy.sparse
 from mlflow.pyfunc.scoring_server import infer_and_parse_data
 from model_helpers import assert_same_bits, predict_elsewhere
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cluster import BisectingKMeans
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.ensemble import (
@@ -29,12 +31,17 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_selection import SelectKBest
+from sklearn.gaussian_process import GaussianProcessClassifier
+from sklearn.gaussian_process.kernels import RBF
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, TweedieRegressor
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, SplineTransformer, StandardScaler
 from sklearn.svm import SVC
 
 from mlflow_hpo.core.portable import PortableNetwork
@@ -102,6 +109,26 @@ def test_predicts_what_the_estimator_predicted(name: str, y: Any, tmp_path: Path
     for method in ("predict", "predict_proba", "decision_function"):
         if hasattr(estimator, method):
             assert_same_bits(model.predict(X, params={"predict_method": method}), getattr(estimator, method)(X))
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        GaussianProcessClassifier(1.0 * RBF()),
+        CalibratedClassifierCV(LogisticRegression(max_iter=500), cv=2),
+        MLPClassifier(4, max_iter=5),
+        make_pipeline(SelectKBest(k=2), OneVsRestClassifier(LogisticRegression(max_iter=500))),
+        make_pipeline(SplineTransformer(), FunctionTransformer(np.nan_to_num), Ridge()),
+        BisectingKMeans(3, random_state=0),
+        TweedieRegressor(),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_skops_holds_scikit_learns_inner_types(estimator: Any, tmp_path: Path) -> None:
+    model = saved(estimator.fit(X, Y), X, Y, tmp_path)
+    assert (tmp_path / "estimator.skops").exists()
+    assert_same_bits(model.predict(X), estimator.predict(X))
 
 
 def test_a_search_inside_leaves_its_distributions_behind(tmp_path: Path) -> None:

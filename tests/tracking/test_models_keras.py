@@ -20,6 +20,7 @@ import pytest
 import requests
 from mlflow.pyfunc.scoring_server import infer_and_parse_data
 from model_helpers import assert_same_bits, predict_elsewhere
+from sklearn.base import BaseEstimator
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.ensemble import StackingClassifier, VotingClassifier
@@ -28,6 +29,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from mlflow_hpo.core.portable import PortableNetwork
 from mlflow_hpo.tracking.models import ModelTemplate, save_estimator
 
 pytestmark = pytest.mark.slow
@@ -158,6 +160,37 @@ def test_mlflow_keras_opens_the_bare_network(fitted: dict[str, Any]) -> None:
         own = own[-1] if hasattr(own, "steps") else own
         batch = np.asarray(data) if name != "strings" else estimator[0].transform(data)
         assert_same_bits(network.predict(batch, verbose=0), own.model_.predict(batch, verbose=0))
+
+
+class Bare(BaseEstimator):
+    """A network without an estimator's ways."""
+
+    def __init__(self, network: Any = None) -> None:
+        self.network = network
+
+    def predict(self, X: Any) -> Any:
+        return self.network.predict(X, verbose=0)
+
+    def to_portable(self) -> PortableNetwork:
+        return PortableNetwork(self.network, "regressor", None, None, 32)
+
+
+def test_a_network_with_several_inputs(tmp_path: Path) -> None:
+    import keras
+
+    inputs = [keras.layers.Input((4,), name="left"), keras.layers.Input((2,), name="right")]
+    network = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Concatenate()(inputs)))
+    data = {"left": X32, "right": X32[:, :2]}
+    save_estimator(Bare(network), tmp_path, ModelTemplate.from_data(Bare(), data, Y))
+    assert_same_bits(mlflow.pyfunc.load_model(str(tmp_path)).predict(data), network.predict(data, verbose=0))
+
+
+def test_sparse_features(tmp_path: Path) -> None:
+    estimator = make_pipeline(OneHotEncoder(), regressor())
+    data = FRAME[["colour"]]
+    template = ModelTemplate.from_data(estimator, data, X32[:, 3])
+    save_estimator(estimator.fit(data, X32[:, 3]), tmp_path, template)
+    assert_same_bits(mlflow.pyfunc.load_model(str(tmp_path)).predict(data), estimator.predict(data))
 
 
 def test_saving_disturbs_nothing(fitted: dict[str, Any], tmp_path: Path) -> None:

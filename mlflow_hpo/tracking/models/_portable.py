@@ -72,11 +72,9 @@ class PortablePickler(cloudpickle.Pickler):
         return super().reducer_override(obj)
 
     def _predictor_for(self, estimator: Any) -> loader.NetworkPredictor:
-        try:
-            check_is_fitted(estimator)
-        except NotFittedError:
+        portable = _parts_of(estimator)
+        if portable is None:
             return loader.NetworkPredictor(None, estimator.__sklearn_tags__().estimator_type or "regressor")
-        portable: PortableNetwork = estimator.to_portable()
         predictor = loader.NetworkPredictor(
             self._index_of(portable.network),
             portable.kind,
@@ -95,6 +93,19 @@ class PortablePickler(cloudpickle.Pickler):
                 return index
         self._networks.append(network)
         return len(self._networks) - 1
+
+
+def _parts_of(estimator: Any) -> PortableNetwork | None:
+    """Return an estimator's parts, or None for one that was never fitted, as stacks and pipelines keep them."""
+    try:
+        portable: PortableNetwork = estimator.to_portable()
+    except Exception:
+        try:
+            check_is_fitted(estimator)
+        except NotFittedError:
+            return None
+        raise
+    return portable
 
 
 def _is_portable(cls: type) -> bool:

@@ -20,6 +20,7 @@ from mlflow_hpo.tracking.models._travelling import loader
 _ALWAYS = ("mlflow", "scikit-learn", "skops", "numpy", "scipy", "pandas", "cloudpickle")
 _KERAS = ("keras", "scikeras")
 _TENSORFLOW = ("tensorflow-cpu", "tensorflow", "tensorflow-intel", "tensorflow-macos")
+_KNOWN_PACKAGES = {*sys.stdlib_module_names, *_KERAS, "numpy", "scipy", "sklearn", "pandas", "mlflow_hpo"}
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,10 @@ class ModelTemplate:
 def requirements_of(estimator: Any) -> tuple[str, ...]:
     """Return pinned pip requirements for an estimator and all estimators inside it."""
     parts = list(_parts(estimator))
-    distributions = _distributions_of(parts)
-    has_keras = any(isinstance(part, SupportsPortable) for part in parts) or not distributions.isdisjoint(_KERAS)
+    packages = {base.__module__.partition(".")[0] for part in parts for base in type(part).__mro__}
+    has_keras = any(isinstance(part, SupportsPortable) for part in parts) or not packages.isdisjoint(_KERAS)
     keras = _keras_pins() if has_keras else ()
-    others = _pins(sorted(distributions - {*_ALWAYS, *_KERAS, *_TENSORFLOW, "mlflow-hpo"}))
+    others = _pins(sorted(_distributions_of(packages - _KNOWN_PACKAGES) - {*_ALWAYS, *_KERAS, *_TENSORFLOW}))
     return (*_pins(_ALWAYS), *keras, *others)
 
 
@@ -84,12 +85,9 @@ def _parts(estimator: Any) -> Iterator[Any]:
         yield from estimator.get_params(deep=True).values()
 
 
-def _distributions_of(parts: list[Any]) -> set[str]:
-    roots = {base.__module__.partition(".")[0] for part in parts for base in type(part).__mro__}
-    roots -= sys.stdlib_module_names
-    roots -= {"numpy", "scipy", "sklearn", "pandas", "mlflow_hpo"}
+def _distributions_of(packages: set[str]) -> set[str]:
     # Reading every installed package's metadata takes a tenth of a second: only for strangers.
-    return {name for root in roots for name in _all_distributions().get(root, ())} if roots else set()
+    return {name for root in packages for name in _all_distributions().get(root, ())} if packages else set()
 
 
 @functools.cache

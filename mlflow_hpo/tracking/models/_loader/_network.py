@@ -116,7 +116,8 @@ class NetworkPredictor(BaseEstimator):
     def _outputs(self, X: Any) -> Any:
         if not self.__sklearn_is_fitted__():
             raise NotFittedError("This network was not fitted when the model was saved.")
-        X = _checked(X)
+        if len(getattr(self.network_, "inputs", None) or ()) <= 1:
+            X = _checked(X)
         if self.feature_encoder is not None:
             X = self.feature_encoder.transform(X)
         return self.network_.predict(X, batch_size=self.batch_size, verbose=0)
