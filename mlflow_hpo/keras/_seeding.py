@@ -21,6 +21,9 @@ from tensorflow.python.framework import config as tf_config
 # Python's, NumPy's and TensorFlow's generators belong to the whole process: who builds a network has them alone.
 _alone = threading.RLock()
 
+_MOST_KERNELS = 1000
+_kernels: list[int] = []
+
 
 def global_seed() -> int | None:
     """Return TensorFlow's global seed, None if there is none."""
@@ -93,6 +96,20 @@ def seeded(seed: int | None, *, clear_caches: bool) -> Iterator[Seeding]:
     finally:
         with _alone:
             _seeds.leave(clear_caches)
+
+
+def forget_kernels_of(variables: int) -> None:
+    """Note that this many variables were made, and clear TensorFlow's kernel cache when it has grown by enough of them.
+
+    It keeps a kernel of some 35 kB for every variable name there ever was, and each new network brings new names.
+    Clearing costs each compiled graph some 100 ms once, so it is done seldom.
+    """
+    with _alone:
+        _kernels.append(variables)
+        if sum(_kernels) < _MOST_KERNELS:
+            return
+        _kernels.clear()
+    tf_context.context().clear_kernel_cache()
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from keras.src.trainers.data_adapters import array_slicing, data_adapter_utils
 from keras.src.utils.python_utils import is_default, pythonify_logs
 from tensorflow.python.framework import config as tf_config
 
+from mlflow_hpo.keras._seeding import forget_kernels_of
 from mlflow_hpo.keras.callbacks import ReportEpochs
 from mlflow_hpo.keras.reuse.data import Data, adapt
 from mlflow_hpo.keras.reuse.errors import NotReusable
@@ -67,7 +68,9 @@ class ReusingModel:
             fit = _prepare(self._model, **settings)
             with pool.lease(fit.key, lambda: fit.twin()) as twin:
                 fit.make_ready(twin)
-                return fit.run(twin)
+                history = fit.run(twin)
+            forget_kernels_of(len(fit.model.variables) + len(fit.model.optimizer.variables))
+            return history
         except NotReusable as reason:
             _log.debug("Keras trains %s itself: %s", self._model.name, reason)
         return self._model.fit(**settings)
