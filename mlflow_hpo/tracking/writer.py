@@ -12,6 +12,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import singledispatchmethod
 from typing import Any
 
@@ -27,8 +28,18 @@ from mlflow_hpo.tracking.runs import StudyRun
 
 _logger = logging.getLogger(__name__)
 
-_LINGER_SECONDS = 0.3
+# Each write costs the training thread some of its time: Python runs one of the two at once. A second is live enough.
+_LINGER_SECONDS = 1.0
 _CLOSE = object()
+
+
+@dataclass
+class _Pending:
+    """What is to be written into one run, in one batch."""
+
+    params: list[Param] = field(default_factory=list)
+    metrics: list[Metric] = field(default_factory=list)
+    tags: list[RunTag] = field(default_factory=list)
 
 
 class Writer:
@@ -52,7 +63,7 @@ class Writer:
         self._tags = {**context.resolve_tags(), names.PARENT_RUN_ID: run.run_id, names.KIND: "trial"}
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._run_ids: dict[int, str] = {}
-        self._metrics: defaultdict[str, list[Metric]] = defaultdict(list)
+        self._pending: defaultdict[str, _Pending] = defaultdict(_Pending)
         self._thread = threading.Thread(target=self._work, name="mlflow-hpo-writer", daemon=True)
         self._thread.start()
 
@@ -85,7 +96,7 @@ class Writer:
             for event in batch:
                 if not isinstance(event, threading.Event):
                     self._attempt(self._apply, event)
-            self._attempt(self._flush_metrics)
+            self._write_pending()
             for written in waiting:
                 written.set()
 
@@ -123,9 +134,9 @@ class Writer:
         tags = {**self._tags, **event.tags, names.TRIAL: str(event.trial)}
         run = self._client.create_run(self._run.experiment_id, event.time_ms, tags, event.name)
         self._run_ids[event.trial] = run.info.run_id
-        params = [Param(names.key(name), names.param_value(value)) for name, value in event.params.items()]
-        if params:
-            self._client.log_batch(run.info.run_id, params=params)
+        self._pending[run.info.run_id].params += [
+            Param(names.key(name), names.param_value(value)) for name, value in event.params.items()
+        ]
 
     @_apply.register
     def _(self, event: EpochEnded) -> None:
@@ -140,42 +151,47 @@ class Writer:
     def _(self, event: TrialEnded) -> None:
         run_id = self._run_ids[event.trial]
         self._gather(event.trial, event.metrics, event)
-        self._flush_metrics()
-        self._attempt(self._keeper.keep, run_id, event)
         if event.error:
             self._attempt(self._log_error, run_id, event.error)
+        self._attempt(self._write_batch, run_id, self._pending.pop(run_id, _Pending()))
+        self._attempt(self._keeper.keep, run_id, event)
         self._client.set_terminated(run_id, event.status.value, event.time_ms)
 
     @_apply.register
     def _(self, event: BestChanged) -> None:
         metric = Metric(names.key(f"best_{event.metric}"), event.value, event.time_ms, event.trial)
         params = ", ".join(f"{name}={names.param_value(value)}" for name, value in event.params.items())
-        tags = [
+        study = self._pending[self._run.run_id]
+        study.metrics.append(metric)
+        study.tags += [
             RunTag(names.METRIC, event.metric),
             RunTag(names.BEST_TRIAL, self._run_ids[event.trial]),
             RunTag(names.BEST_PARAMS, names.tag_value(params)),
         ]
-        self._client.log_batch(self._run.run_id, metrics=[metric], tags=tags)
 
     def _gather(self, trial: int | None, values: Any, event: Any, step: int = 0) -> None:
         run_id = self._run.run_id if trial is None else self._run_ids[trial]
-        self._metrics[run_id] += [
+        self._pending[run_id].metrics += [
             Metric(names.key(name), float(value), event.time_ms, step) for name, value in values.items()
         ]
 
-    def _flush_metrics(self) -> None:
-        gathered, self._metrics = self._metrics, defaultdict(list)
-        for run_id, metrics in gathered.items():
-            self._client.log_batch(run_id, metrics=metrics)
+    def _write_pending(self) -> None:
+        pending, self._pending = self._pending, defaultdict(_Pending)
+        for run_id, batch in pending.items():
+            self._attempt(self._write_batch, run_id, batch)
+
+    def _write_batch(self, run_id: str, batch: _Pending) -> None:
+        # Of a tag that is set twice the last value counts; the store takes each key once a batch.
+        tags = list({tag.key: tag for tag in batch.tags}.values())
+        self._client.log_batch(run_id, metrics=batch.metrics, params=batch.params, tags=tags)
 
     def _log_error(self, run_id: str, error: str) -> None:
         last_line = error.strip().splitlines()[-1]
         self._client.log_text(run_id, error, "traceback.txt")
-        tags = [
+        self._pending[run_id].tags += [
             RunTag(names.ERROR, names.tag_value(last_line)),
             RunTag(names.NOTE, names.tag_value(f"**Failed:** `{last_line}`\n\n```\n{error[-6000:]}\n```")),
         ]
-        self._client.log_batch(run_id, tags=tags)
 
 
 def _curve_prefix(event: EpochEnded) -> str:
