@@ -49,7 +49,7 @@ def show_best(run_id: str | None, tracking_uri: str | None) -> None:
 def register_run(run_id: str | None, tracking_uri: str | None, *, name: str | None, alias: str, promote: bool) -> None:
     """Register the best model of a study."""
     if not name:
-        raise InvalidArgumentError("--as is the name of a registered model; got nothing.")
+        raise InvalidArgumentError("--name is the name of a registered model; got nothing.")
     _choose(run_id, tracking_uri)
     from mlflow_hpo.tracking import register_best
 

@@ -157,7 +157,7 @@ def best(run_id: str, tracking_uri: str | None, debug: bool) -> None:
 
 @cli.command()
 @_run_options
-@click.option("--as", "name", type=Text(), required=True, help="Registered model that the best becomes a version of.")
+@click.option("--name", "--as", type=Text(), required=True, help="Registered model that the best becomes a version of.")
 @click.option("--alias", type=Text(), default="champion", show_default=True, help="Alias that the best version has.")
 @click.option("--promote", is_flag=True, help="Move the alias even if the version that has it scored better.")
 def register(run_id: str, tracking_uri: str | None, debug: bool, name: str, alias: str, promote: bool) -> None:

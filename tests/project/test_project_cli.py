@@ -115,10 +115,10 @@ def test_what_a_study_found_is_read_back(folder, store, command):
     assert code == 0
     assert f"param  C = {rows[0]['C']}" in out
 
-    code, out, _ = command("register", run_id, "--as", "read_back")
+    code, out, _ = command("register", run_id, "--name", "read_back")
     assert (code, out.split(":")[0]) == (0, "read_back version 1")
     assert str(client.get_model_version_by_alias("read_back", "champion").version) == "1"
-    code, out, _ = command("register", run_id, "--as", "read_back")
+    code, out, _ = command("register", run_id, "--name", "read_back")
     assert (code, out.split(":")[0]) == (0, "read_back version 1")
 
 
@@ -175,8 +175,8 @@ def test_empty_values_mean_as_in_the_file(folder, store, command):
         (["trials", ""], "RUN is the id of a study's run; got nothing"),
         (["best", "0" * 32], "No run"),
         (["register", "0" * 32, "--as", "x"], "No run"),
-        (["register", "0" * 32], "Missing option '--as'"),
-        (["register", "0" * 32, "--as", ""], "--as is the name of a registered model; got nothing"),
+        (["register", "0" * 32], "Missing option '--name'"),
+        (["register", "0" * 32, "--as", ""], "--name is the name of a registered model; got nothing"),
     ],
 )  # fmt: skip
 def test_a_users_mistake_gets_one_message_and_exit_code_2(folder, store, command, monkeypatch, arguments, message):

@@ -23,7 +23,6 @@ def create_model(learning_rate: float = 0.005, dropout_rate: float = 0.2, hidden
     model = keras.Sequential(
         [
             keras.layers.Input((64,)),
-            keras.layers.Rescaling(1 / 16),
             keras.layers.Dense(hidden_units, activation="relu"),
             keras.layers.Dropout(dropout_rate),
             keras.layers.Dense(10, activation="softmax"),
