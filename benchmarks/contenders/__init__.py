@@ -1,0 +1,100 @@
+"""Who takes part. Each module has `prepare(search, seed)`, which returns what is timed."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from benchmarks.contenders.contract import Timed
+from benchmarks.searches import Search
+
+
+class Role(StrEnum):
+    """What a contender is in the comparison."""
+
+    PLAIN = "plain"
+    PEER = "peer"
+    OURS = "ours"
+    FLOOR = "floor"
+
+
+class Store(StrEnum):
+    """Where a contender tracks."""
+
+    NONE = "none"
+    SQLITE = "sqlite"
+    HTTP = "http"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One who runs the searches.
+
+    Parameters
+    ----------
+    name : str
+        What the command line calls it.
+    title : str
+        What the report calls it.
+    role : Role
+    module : str
+        Its module in this package.
+    store : Store
+    packages : tuple of str
+        What must be installed beyond this project, as it is imported.
+    options : mapping of str to object
+        Further arguments of its `prepare`.
+    """
+
+    name: str
+    title: str
+    role: Role
+    module: str
+    store: Store = Store.NONE
+    packages: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> list[str]:
+        """Packages that are not installed."""
+        return [package for package in self.packages if importlib.util.find_spec(package) is None]
+
+    def prepare(self, search: Search, seed: int) -> Timed:
+        """Import, load and set up all that is not timed, and return what is."""
+        module = importlib.import_module(f"benchmarks.contenders.{self.module}")
+        timed: Timed = module.prepare(search, seed, **self.options)
+        return timed
+
+
+def _ours(name: str, title: str, store: Store, log_models: str | None) -> Contender:
+    return Contender(name, title, Role.OURS, "ours", store, options={"log_models": log_models})
+
+
+CONTENDERS = {
+    contender.name: contender
+    for contender in (
+        Contender("plain", "scikit-learn + scikeras, untracked", Role.PLAIN, "plain"),
+        Contender("autolog", "the same, mlflow.sklearn.autolog", Role.PEER, "autolog", Store.SQLITE),
+        Contender(
+            "optuna",
+            "Optuna + MLflowCallback",
+            Role.PEER,
+            "optuna_mlflow",
+            Store.SQLITE,
+            ("optuna", "optuna_integration"),
+        ),
+        Contender("keras_tuner", "KerasTuner, untracked", Role.PEER, "keras_tuner_list", Store.NONE, ("keras_tuner",)),
+        Contender("ray", "Ray Tune + MLflow logger", Role.PEER, "ray_tune", Store.SQLITE, ("ray",)),
+        _ours("ours_untracked", "ours, untracked", Store.NONE, None),
+        _ours("ours_none", "ours, tracked, no models", Store.SQLITE, "none"),
+        _ours("ours_best", "ours, tracked, a model per trial", Store.SQLITE, "best_fold"),
+        _ours("ours_all", "ours, tracked, a model per fold", Store.SQLITE, "all_folds"),
+        _ours("ours_none_http", "ours, tracked over HTTP, no models", Store.HTTP, "none"),
+        _ours("ours_all_http", "ours, tracked over HTTP, a model per fold", Store.HTTP, "all_folds"),
+        Contender("floor", "the training steps alone", Role.FLOOR, "floor"),
+    )
+}

@@ -1,0 +1,154 @@
+"""The command: runs all contenders in turn, and keeps the report up to date after each run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.contenders import CONTENDERS, Contender, Store
+from benchmarks.launch import Launcher, launcher
+from benchmarks.plot import write_plot
+from benchmarks.records import Record, Records
+from benchmarks.report import write_report
+from benchmarks.scale import STUDIES
+from benchmarks.schedule import Repeats, schedule
+from benchmarks.searches import SEARCHES
+
+_HERE = Path(__file__).resolve().parent
+
+
+class _Names(click.ParamType):
+    """Names from a list, with commas between."""
+
+    name = "names"
+
+    def __init__(self, known: Mapping[str, Any]) -> None:
+        self._known = known
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> list[str]:
+        """Return the names, each a known one."""
+        if isinstance(value, list):
+            return value
+        names = [name.strip() for name in value.split(",") if name.strip()]
+        for name in names:
+            if name not in self._known:
+                self.fail(f"{name!r} is none of {', '.join(self._known)}", param, ctx)
+        return names
+
+
+class _Session:
+    """One call of the command: what is measured goes into the records and the report."""
+
+    def __init__(self, launched: Launcher, records: Records, output: Path, *, quick: bool, minutes: float) -> None:
+        self._launched = launched
+        self._records = records
+        self._output = output
+        self._quick = quick
+        self._deadline = time.monotonic() + 60 * minutes
+
+    def search(self, seed: int, search: str, contender: Contender) -> None:
+        """Run one contender on one search."""
+        job = {"search": search, "contender": contender.name, "seed": seed, "quick": self._quick}
+        measured = self._run(f"round {seed}, {search}, {contender.name}", job, contender.store)
+        self._records.runs.append(Record.of(job, measured))
+        self.report(complete=False)
+
+    def study(self, name: str) -> None:
+        """Run one long study."""
+        study = STUDIES[name]
+        store = Store.NONE if study.log_models is None else Store.SQLITE
+        measured = self._run(f"long study {name}", {"scale": name, "quick": self._quick}, store)
+        self._records.scale[name] = {"title": study.title, **measured}
+        self.report(complete=False)
+
+    def has_time(self, expected: float | None) -> bool:
+        """Return whether a run that takes this long would end in time."""
+        return time.monotonic() + (expected or 0.0) < self._deadline
+
+    def expected(self, search: str, contender: str) -> float | None:
+        """Return how long a run has taken before, in seconds."""
+        return self._records.median(search, contender)
+
+    def report(self, *, complete: bool) -> None:
+        """Write what there is."""
+        self._records.write(self._output / "results.jsonl")
+        report(self._records, self._output, complete=complete, quick=self._quick)
+
+    def _run(self, title: str, job: Mapping[str, Any], store: Store) -> dict[str, Any]:
+        click.echo(f"{title} ... ", nl=False)
+        measured = self._launched.run(job, store)
+        log = measured.pop("log", "")
+        click.echo(f"{measured['seconds']:.2f} s" if "seconds" in measured else f"failed\n{log}")
+        return measured
+
+
+def report(records: Records, output: Path, *, complete: bool, quick: bool) -> None:
+    """Write the table and the plot of some records."""
+    drawn = write_plot(records, output / "results.png")
+    plot = "results.png" if drawn else None
+    write_report(records, output / "RESULTS.md", complete=complete, quick=quick, plot=plot)
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--searches", type=_Names(SEARCHES), default=",".join(SEARCHES), help="Which searches.")
+@click.option("--contenders", type=_Names(CONTENDERS), default=",".join(CONTENDERS), help="Who takes part.")
+@click.option("--scale", type=_Names(STUDIES), default=",".join(STUDIES), help="Which long studies; '' for none.")
+@click.option("--repeats", type=click.IntRange(1), default=5, help="Rounds of ours and of the floor.")
+@click.option("--plain-repeats", type=click.IntRange(0), default=3, help="Rounds of plain scikit-learn.")
+@click.option("--peer-repeats", type=click.IntRange(0), default=2, help="Rounds of the other peers.")
+@click.option("--minutes", type=float, default=240.0, help="No run is begun that would not end in this time.")
+@click.option("--quick", is_flag=True, help="Tiny searches, one round: only to see whether everything works.")
+@click.option("--keep", is_flag=True, help="Add to the results there are, rounds that are in are not run again.")
+@click.option("--report-only", is_flag=True, help="Write table and plot again from the results there are.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Where RESULTS.md, results.png and results.jsonl go.  [default: this directory]",
+)
+def main(
+    searches: list[str],
+    contenders: list[str],
+    scale: list[str],
+    repeats: int,
+    plain_repeats: int,
+    peer_repeats: int,
+    minutes: float,
+    quick: bool,
+    keep: bool,
+    report_only: bool,
+    output: Path | None,
+) -> None:
+    """Time the same searches side by side: this project, what users have instead, and the arithmetic alone."""
+    output = output or _HERE
+    output.mkdir(parents=True, exist_ok=True)
+    kept = output / "results.jsonl"
+    records = Records.read(kept) if (keep or report_only) and kept.exists() else Records([], {})
+    if report_only:
+        report(records, output, complete=True, quick=quick)
+        return
+    if quick:
+        repeats, plain_repeats, peer_repeats = 1, min(1, plain_repeats), min(1, peer_repeats)
+    taking_part = [CONTENDERS[name] for name in contenders]
+    for contender in [contender for contender in taking_part if contender.missing]:
+        click.echo(f"{contender.title} is left out: {', '.join(contender.missing)} not installed.")
+        taking_part.remove(contender)
+    rounds = schedule([SEARCHES[name] for name in searches], taking_part, Repeats(repeats, plain_repeats, peer_repeats))
+    with launcher(timeout=900) as launched:
+        session = _Session(launched, records, output, quick=quick, minutes=minutes)
+        complete = True
+        for seed, search, contender in rounds:
+            if keep and seed in records.of(search.name, contender.name):
+                continue
+            if session.has_time(session.expected(search.name, contender.name)):
+                session.search(seed, search.name, contender)
+            else:
+                complete = False
+        for name in scale:
+            if not (keep and name in records.scale) and session.has_time(None):
+                session.study(name)
+        session.report(complete=complete)
