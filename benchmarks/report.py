@@ -65,8 +65,8 @@ def _sections(records: Records, *, complete: bool, quick: bool, plot: str | None
         yield _scale_table(records)
         yield (
             "Cost of a trial: the mean over a hundred trials, between the last fold's score of one trial and that of "
-            "another; what is left to do after the last score (refit, report, what the writer has not written yet) is told "
-            "apart. Memory: resident, from the first tenth of the fits to the last fit. Reading back: `read_trials` "
+            "another; what is left to do after the last score (refit, report, what is not written yet) is told apart. "
+            "Memory: resident, from the first tenth of the fits to the last fit. Reading back: `read_trials` "
             "on a sqlite file, all parameters and metrics of all trials as one table."
         )
 
@@ -120,7 +120,7 @@ def _notes(records: Records) -> Iterable[str]:
 
 
 def _load(records: Records) -> str:
-    local = [run for run in records.runs if not run.contender.endswith("_http")]
+    local = [run for run in records.runs if run.contender != "ray" and not run.contender.endswith("_http")]
     busy = sorted(run.others for run in local if run.others is not None)
     if not busy:
         return "What else the machine did meanwhile is not known."
@@ -128,7 +128,7 @@ def _load(records: Records) -> str:
     middle = busy[len(busy) // 2]
     return (
         f"Other processes kept {middle:.2f} cores busy during the median run, {busy[-1]:.2f} at most; "
-        f"more than {_BUSY:g} in {loud} of {len(busy)} runs (over HTTP not counted: there the server is one of them)."
+        f"more than {_BUSY:g} in {loud} of {len(busy)} runs (Ray and HTTP not counted: their servers are others too)."
     )
 
 
