@@ -18,6 +18,7 @@ from mlflow_hpo.search._describe import describe_settings, describe_space
 from mlflow_hpo.study.backend import FoldWrapper, StudyBackend, installed
 from mlflow_hpo.study.session import StudySession, open_study
 from mlflow_hpo.study.study import Study
+from mlflow_hpo.tracking.autolog import autologging_suspended
 from mlflow_hpo.tracking.models import ModelTemplate
 from mlflow_hpo.tracking.opening import StudyPlan
 from mlflow_hpo.tracking.outcome import StudyOutcome
@@ -87,6 +88,8 @@ class _TrackedFit:
         token = _current.set(self)
         self._stack.callback(_current.reset, token)
         self._stack.callback(self._wrapper.close)
+        # From the start: MLflow's autologging wraps the library's `fit` itself.
+        self._stack.enter_context(autologging_suspended())
         self._restore_backend = self._stack.enter_context(installed(self._backend))
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,9 +20,12 @@ from mlflow_hpo.tracking.keeper import ModelKeeper
 from mlflow_hpo.tracking.models import ModelTemplate
 from mlflow_hpo.tracking.opening import StudyPlan, log_data, log_plan
 from mlflow_hpo.tracking.outcome import StudyOutcome, log_outcome, register_outcome
+from mlflow_hpo.tracking.registry import check_names
 from mlflow_hpo.tracking.runs import StudyRun, close_study_run, log_failure, open_study_run
 from mlflow_hpo.tracking.store import connect
 from mlflow_hpo.tracking.writer import Writer
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,14 @@ class StudySession:
 
     def conclude(self, outcome: StudyOutcome) -> StudyResult:
         """Keep what the study has found, and return where it is."""
-        client = connect(self.run.tracking_uri)
         self.study.writer.flush()
-        log_outcome(client, self.run, outcome, self.template)
-        registered = register_outcome(self.run, self.tracking)
+        registered = None
+        try:
+            log_outcome(connect(self.run.tracking_uri), self.run, outcome, self.template)
+            registered = register_outcome(self.run, self.tracking)
+        except Exception:
+            # What was searched for hours is not to be lost with the store.
+            _logger.warning("What study %s has found could not be written to MLflow", self.run.run_id, exc_info=True)
         return StudyResult(self.name, self.run.run_id, self.run.experiment_id, self.run.tracking_uri, registered)
 
 
@@ -75,7 +83,14 @@ def open_study(plan: StudyPlan, tracking: Tracking, template: ModelTemplate, X: 
     template : ModelTemplate
     X, y : array-like or None
         The data, noted on the study's run.
+
+    Raises
+    ------
+    InvalidArgumentError
+        No model can be registered under the name that `tracking` gives.
     """
+    if tracking.register_as is not None:
+        check_names(tracking.register_as, tracking.alias)
     reporter = current_reporter()
     parent = reporter.run() if reporter is not None and reporter.run is not None else None
     name = tracking.study or plan.default_name

@@ -129,7 +129,7 @@ def register_model(
     InvalidArgumentError
         MLflow would refuse the name or the alias; nothing has been written then.
     """
-    _check_names(name, alias)
+    check_names(name, alias)
     model_id = model if isinstance(model, str) else model.model_id
     candidate = _Candidate(float(score), metric, greater_is_better)
     with FileLock(_lock_file(client, name)):
@@ -141,7 +141,21 @@ def register_model(
     return Registration(name, str(version.version), moved, reason, existing is None)
 
 
-def _check_names(name: str, alias: str) -> None:
+def check_names(name: str, alias: str) -> None:
+    """Refuse names under which MLflow registers no model.
+
+    Parameters
+    ----------
+    name : str
+        The registered model.
+    alias : str
+        Of its version.
+
+    Raises
+    ------
+    InvalidArgumentError
+        MLflow would refuse one of them.
+    """
     try:
         _validate_model_name(name)
     except MlflowException as error:
