@@ -38,7 +38,10 @@ def write_plot(records: Records, path: Path) -> bool:
         axis.set_visible(False)
     handles = [Patch(color=colour, label=_LEGEND[role]) for role, colour in _COLOURS.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=2 * columns, frameon=False)
-    title = ["Seconds a random search takes: 12 candidates, 3 folds, 5 epochs, refit.", "Medians, shorter is better."]
+    title = [
+        "Seconds a random search takes: 12 candidates, 3 folds, 5 epochs, refit.",
+        "Medians; in brackets, how many times as fast as plain.",
+    ]
     figure.suptitle((" " if columns > 1 else "\n").join(title))
     figure.savefig(path, dpi=110)
     return True

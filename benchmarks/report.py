@@ -49,7 +49,7 @@ def _sections(records: Records, *, complete: bool, quick: bool, plot: str | None
         yield "## Searches"
         yield (
             "Median seconds of a whole search (the median of the rounds' ratios to plain scikit-learn + scikeras in "
-            "brackets: 2x is twice as fast), number of rounds, and the largest resident memory."
+            "brackets: 2x is twice as fast), number of rounds, and the largest resident memory. A dash: not run."
         )
         yield _search_table(records, searches)
         yield from _notes(records)

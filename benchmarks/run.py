@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,8 +72,8 @@ class _Session:
         return time.monotonic() + (expected or 0.0) < self._deadline
 
     def expected(self, search: str, contender: str) -> float | None:
-        """Return how long a run has taken before, in seconds."""
-        return self._records.median(search, contender)
+        """Return how long a run has taken before, or else the plain search, which most are near; in seconds."""
+        return self._records.median(search, contender) or self._records.median(search, "plain")
 
     def report(self, *, complete: bool) -> None:
         """Write what there is."""
@@ -108,7 +110,7 @@ def report(records: Records, output: Path, *, complete: bool, quick: bool) -> No
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     default=None,
-    help="Where RESULTS.md, results.png and results.jsonl go.  [default: this directory]",
+    help="Where RESULTS.md, results.png and results.jsonl go.  [default: where this is; build/benchmarks-quick if --quick]",
 )
 def main(
     searches: list[str],
@@ -124,10 +126,14 @@ def main(
     output: Path | None,
 ) -> None:
     """Time the same searches side by side: this project, what users have instead, and the arithmetic alone."""
-    output = output or _HERE
+    # Ends the run that is on, and the server.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    output = output or (Path("build/benchmarks-quick") if quick else _HERE)
     output.mkdir(parents=True, exist_ok=True)
     kept = output / "results.jsonl"
     records = Records.read(kept) if (keep or report_only) and kept.exists() else Records([], {})
+    if keep:
+        records.runs = [run for run in records.runs if run.error is None]
     if report_only:
         report(records, output, complete=True, quick=quick)
         return
