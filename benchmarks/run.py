@@ -110,7 +110,7 @@ def report(records: Records, output: Path, *, complete: bool, quick: bool) -> No
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     default=None,
-    help="Where RESULTS.md, results.png and results.jsonl go.  [default: where this is; build/benchmarks-quick if --quick]",
+    help="Where results go.  [default: this directory; build/benchmarks-quick if --quick]",
 )
 def main(
     searches: list[str],
