@@ -14,6 +14,8 @@ from mlflow import MlflowClient
 from mlflow_hpo.tracking import runs
 
 EXPERIMENT = "tests"
+# What MLflow hands down to child processes.
+_INHERITED = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME")
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +32,7 @@ def store(tmp_path: Path, fresh_database: Path, monkeypatch: pytest.MonkeyPatch)
     database = tmp_path / "mlflow.db"
     shutil.copy(fresh_database, database)
     monkeypatch.chdir(tmp_path)
-    for variable in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
+    for variable in _INHERITED:
         monkeypatch.delenv(variable, raising=False)
     uri = f"sqlite:///{database}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
@@ -44,4 +46,5 @@ def store(tmp_path: Path, fresh_database: Path, monkeypatch: pytest.MonkeyPatch)
     runs._taken_over.clear()
     mlflow.tracking.fluent._active_experiment_id = None
     mlflow.set_tracking_uri("")
-    os.environ.pop("MLFLOW_RUN_ID", None)
+    for variable in _INHERITED:
+        os.environ.pop(variable, None)

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import mlflow
 import numpy as np
 import pandas as pd
@@ -419,6 +420,7 @@ def test_user_classes_travel_by_value(
 
     estimator = make_pipeline(user_module.Times(), LogisticRegression(max_iter=2000)).fit(X, NAMES)
     template = ModelTemplate.from_data(estimator, X, NAMES)
+    by_value = cloudpickle.list_registry_pickle_by_value()
     with caplog.at_level(logging.WARNING):
         save_estimator(estimator, tmp_path / "model", template)
         save_estimator(estimator, tmp_path / "again", template)
@@ -426,9 +428,7 @@ def test_user_classes_travel_by_value(
     assert "user_module.Times" in caplog.records[0].message
     assert "user_module.Times" in mlflow.models.Model.load(str(tmp_path / "model")).metadata[PICKLE_KEY]
     # What one model needed is not left behind for other users of cloudpickle.
-    import cloudpickle
-
-    assert not cloudpickle.list_registry_pickle_by_value()
+    assert cloudpickle.list_registry_pickle_by_value() == by_value
 
     for name in ("user_module.py", "user_helper.py"):
         (tmp_path / name).unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -102,8 +103,8 @@ def test_own_parts_travel_by_value(
     names = ("create_layers", "create_subclassed", "create_with_own_loss")
     estimators = {name: fit(getattr(own_network, name), name) for name in names}
     tags = {name: (mlflow.models.Model.load(str(tmp_path / name)).metadata or {}).get(PICKLE_KEY) for name in names}
-    for part in ("Scale", "Shift", "Small", "dense.activation", "lambda.function"):
-        assert part in tags["create_layers"]
+    for part in ("Scale", "Shift", "Small", r"dense(_\d+)?\.activation", r"lambda(_\d+)?\.function"):
+        assert re.search(part, tags["create_layers"])
     assert "Subclassed" in tags["create_subclassed"]
     assert tags["create_with_own_loss"] is None  # predicting needs no loss
     assert "Subclassed" in caplog.text
