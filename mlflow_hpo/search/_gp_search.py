@@ -11,6 +11,7 @@ import skopt
 from sklearn.model_selection._search import BaseSearchCV
 
 from mlflow_hpo.search._dimensions import as_dimensions, named_point
+from mlflow_hpo.search.gp import with_fast_gp
 
 # What a candidate without a score costs while no other has cost anything yet.
 _FIRST_PENALTY = 1.0
@@ -65,13 +66,13 @@ class BaseGPSearchCV(BaseSearchCV):
             told.append(_cost(results[_optimised(results, self.refit)][-1], told))
             return told[-1]
 
+        dimensions = as_dimensions(self.dimensions)
         self.optimize_result_ = skopt.gp_minimize(
             cost,
-            as_dimensions(self.dimensions),
+            dimensions,
             n_calls=self.n_calls,
             n_initial_points=min(self.n_initial_points, self.n_calls),
-            random_state=self.random_state,
-            **(self.gp_options or {}),
+            **with_fast_gp(dimensions, dict(random_state=self.random_state, **(self.gp_options or {}))),
         )
         # Our function holds the search's live parts, and skopt keeps it in what it returns.
         self.optimize_result_.specs["args"]["func"] = None
