@@ -48,7 +48,7 @@ def unbuilt(rate: float = 0.3) -> Any:
 
 def cnn(rate: float = 0.2, l1: float = 0.001) -> Any:
     image = layers.Input((8,))
-    x = layers.Reshape((4, 2, 1))(image)
+    x = layers.Reshape((4, 2, 1))(layers.Rescaling(0.5, offset=0.1)(image))
     x = layers.Conv2D(4, 2, padding="same", kernel_regularizer=keras.regularizers.L1(l1))(x)
     x = layers.Activation("relu")(layers.BatchNormalization()(x))
     x = layers.Flatten()(layers.MaxPooling2D((2, 1))(x))

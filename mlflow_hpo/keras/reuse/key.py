@@ -20,11 +20,11 @@ from mlflow_hpo.keras.reuse.lifting import is_liftable_rate, optimizer_scalars, 
 
 _NETWORKS = (keras.Sequential, Functional)
 
-# Layers whose graph follows from their configuration and whose state is all in their variables. Not among them:
-# preprocessing layers, whose adapted state becomes constants.
+# Layers whose graph follows from their configuration and whose state is all in their variables. Of the preprocessing
+# layers only the one that has nothing to adapt: what the others have adapted becomes constants.
 _LAYERS = re.compile(
     r"keras\.src\.layers\.(activations|attention|convolutional|core|merging|normalization|pooling|regularization"
-    r"|reshaping|rnn)\."
+    r"|reshaping|rnn)\.|keras\.src\.layers\.preprocessing\.rescaling$"
 )
 _OPERATIONS = re.compile(r"keras\.src\.ops\.")
 _LEFT_OUT_LAYERS = (keras.layers.Lambda, keras.layers.Normalization)
