@@ -28,7 +28,7 @@ class Tracking:
     keep_best : int or None
         Keep the models of the k best trials only; models (and their files) of trials that fall out are deleted.
     resume : bool
-        Whether finished trials of the same study may be reused.
+        Reserved for taking finished trials of the same study from MLflow: this version trains every trial.
     isolation : None
         Reserved: running trials in processes of their own.
     max_seconds : None

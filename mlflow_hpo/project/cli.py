@@ -71,7 +71,7 @@ def _study_options(command: Any) -> Any:
     options = [
         click.argument("study_file", metavar="[STUDY_FILE]", default="", type=Text()),
         click.option("--strategy", type=Text(), metavar="grid|random|bayes", help="How candidates are chosen."),
-        click.option("--name", type=Text(), help="Name of the study; a study with a name can be resumed."),
+        click.option("--name", type=Text(), help="Name of the study."),
         click.option("--trials", type=WholeNumber(), help="How many candidates random and bayes try."),
         click.option("--folds", type=WholeNumber(), help="How many folds of cross-validation."),
         click.option("--epochs", type=WholeNumber(), help="How many epochs each network is trained."),
@@ -79,7 +79,7 @@ def _study_options(command: Any) -> Any:
         click.option("--seed", type=WholeNumber(), help="Seed of splits, candidates and networks."),
         click.option("--register-as", type=Text(), help="Registered model that the best becomes a version of."),
         click.option("--log-models", type=Text(), metavar="best_fold|all_folds|none", help="Which models are kept."),
-        click.option("--resume/--no-resume", default=None, help="Whether finished trials are taken from MLflow."),
+        click.option("--resume/--no-resume", default=None, help="Reserved: this version trains every trial."),
         click.option("--resume-as", type=YesNo(), hidden=True),  # MLproject passes values, not flags
         click.option("--debug", is_flag=True, help="Show tracebacks and what TensorFlow and MLflow say."),
     ]

@@ -123,7 +123,7 @@ class FitSection(Section):
 class StudySection(Section):
     """A whole study file."""
 
-    name: Name | None = Field(None, description="of the study; a study with a name can be resumed")
+    name: Name | None = Field(None, description="of the study")
     model: Name | None = Field(None, description="a function, as file.py:function, that returns a Keras model")
     estimator: Name | None = Field(None, description="a function, as file.py:function, that returns an estimator")
     data: DataSection = Field(description="where the samples come from, such as {csv: data.csv, target: price}")
