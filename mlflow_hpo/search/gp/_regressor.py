@@ -12,6 +12,7 @@ from skopt.learning import GaussianProcessRegressor
 
 from mlflow_hpo.search.gp._matern import Array, Covariance, Evidence, Posterior
 from mlflow_hpo.search.gp._memory import FitMemory
+from mlflow_hpo.search.gp._threads import one_blas_thread
 
 
 @dataclass
@@ -86,7 +87,8 @@ class FastGaussianProcessRegressor(GaussianProcessRegressor):
         self._posterior = None
         self._search = search
         try:
-            super().fit(X, y)
+            with one_blas_thread():
+                super().fit(X, y)
         finally:
             # A study keeps the model of each of its steps: without what only its fit needed.
             self._search = None
@@ -152,6 +154,12 @@ class FastGaussianProcessRegressor(GaussianProcessRegressor):
         ndarray of shape (n_points,), or tuple of ndarray
             Mean, and what else was asked for, in this order.
         """
+        with one_blas_thread():
+            return self._predict(X, return_std, return_cov, return_mean_grad, return_std_grad)
+
+    def _predict(
+        self, X: Any, return_std: bool, return_cov: bool, return_mean_grad: bool, return_std_grad: bool
+    ) -> Any:
         grads = return_mean_grad or return_std_grad
         if return_cov or not return_std or not hasattr(self, "X_train_") or (grads and not return_std_grad):
             return super().predict(X, return_std, return_cov, return_mean_grad, return_std_grad)
