@@ -51,8 +51,17 @@ class RemoteChannel:
 
     def _connect(self) -> Connection | None:
         if self not in _connections:
+            _forget_other_studies()
             _connections[self] = Client((_LOOPBACK, self.port), authkey=self.key)
         return _connections[self]
+
+
+def _forget_other_studies() -> None:
+    """Close the connections to studies before this one: joblib's workers live on from one to the next."""
+    for connection in _connections.values():
+        if connection is not None:
+            connection.close()
+    _connections.clear()
 
 
 class EventChannel:

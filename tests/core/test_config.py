@@ -1,0 +1,46 @@
+"""`Tracking` refuses what it cannot honour, and travels with the search."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+from sklearn.base import clone
+from sklearn.tree import DecisionTreeClassifier
+
+from mlflow_hpo import GridSearchCV, Tracking
+from mlflow_hpo.core.errors import HPOError, UnsupportedOptionError
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (
+            {"log_models": "best_folds"},
+            r"one of best_fold, all_folds, none; got 'best_folds'\. Did you mean 'best_fold'",
+        ),
+        ({"keep_best": 0}, "whole number of at least 1; got 0"),
+        ({"keep_best": True}, "whole number of at least 1; got True"),
+        ({"study": " "}, r"Tracking\(study=...\) is None or a non-empty name"),
+        ({"alias": None}, r"Tracking\(alias=...\) is a non-empty name"),
+    ],
+)
+def test_wrong_values_are_refused(option: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        Tracking(**option)
+    assert isinstance(error.value, HPOError)
+
+
+@pytest.mark.parametrize("option", ["isolation", "max_seconds", "warm_start_from"])
+def test_what_is_not_there_yet_is_refused(option: str) -> None:
+    with pytest.raises(UnsupportedOptionError, match=rf"Tracking\({option}=...\) is not available"):
+        Tracking(**{option: "process"})
+
+
+def test_it_travels_with_the_search() -> None:
+    tracking = Tracking(study="trees", keep_best=3, tags={"team": "garden"})
+    search = GridSearchCV(DecisionTreeClassifier(), {"max_depth": [1]}, tracking=tracking)
+    assert clone(search).tracking == tracking
+    assert pickle.loads(pickle.dumps(search)).get_params()["tracking"] == tracking
+    assert "study='trees'" in repr(search)
