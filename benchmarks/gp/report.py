@@ -26,8 +26,8 @@ def write_report(records: Sequence[Record], path: Path) -> None:
 def _sections(records: Sequence[Record]) -> Iterable[str]:
     yield "# The Gaussian process in long studies"
     yield (
-        "Written by `python -m benchmarks.gp`. One BLAS thread; seconds of processor time, which other work on the "
-        "machine disturbs less than a clock."
+        "Written by `python -m benchmarks.gp`; Optuna takes part where it and PyTorch are installed. One BLAS thread; "
+        "seconds of processor time, which other work on the machine disturbs less than a clock."
     )
     yield f"- Machine: {machine()}\n- Versions: {_versions()}"
     costs = [record for record in records if record["n_known"] and not record["profiled"]]
