@@ -18,6 +18,7 @@ from mlflow_hpo.core.config import Tracking
 from mlflow_hpo.core.errors import NotFoundError
 from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.models import ModelNotSavableError, ModelTemplate, log_saved_model, save_estimator
+from mlflow_hpo.tracking.note import study_note
 from mlflow_hpo.tracking.read import best_trial, read_study_run
 from mlflow_hpo.tracking.registry import Registration, register_model
 from mlflow_hpo.tracking.runs import StudyRun
@@ -54,6 +55,10 @@ def log_outcome(client: MlflowClient, run: StudyRun, outcome: StudyOutcome, temp
         client.log_text(run.run_id, outcome.table.to_csv(index=False), "cv_results.csv")
     if outcome.estimator is not None:
         _log_refitted(client, run, outcome.estimator, template)
+    study = read_study_run(run.run_id, run.tracking_uri)
+    if names.BEST_TRIAL in study.data.tags:
+        note = study_note(study, best_trial(run.run_id, run.tracking_uri))
+        client.set_tag(run.run_id, names.NOTE, note)
 
 
 def register_best(

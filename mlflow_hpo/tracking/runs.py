@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import mlflow
 from mlflow import MlflowClient
 from mlflow.tracking.context import registry as context
+from mlflow.utils.git_utils import get_git_commit
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
 from mlflow_hpo.core.clock import now_ms
 from mlflow_hpo.core.events import RunStatus
@@ -58,7 +60,7 @@ def open_study_run(name: str, tags: Mapping[str, str], parent: tuple[str, str] |
     if parent_run_id is None and os.environ.get(_PROJECT_RUN):
         run = _take_over_project_run(client, name, tags)
     else:
-        run = _new_run(client, name, tags, parent_run_id or next(iter(_taken_over), None))
+        run = _new_run(client, name, {**_git_commit(), **tags}, parent_run_id or next(iter(_taken_over), None))
     return StudyRun(run.info.run_id, run.info.experiment_id, mlflow.get_tracking_uri())
 
 
@@ -90,6 +92,13 @@ def active_run(run_id: str) -> Iterator[None]:
     finally:
         _end_active_until(run_id)
         mlflow.end_run("RUNNING")  # the study says how it ended, once its model is stored
+
+
+def _git_commit() -> dict[str, str]:
+    """Return the commit of the working folder as a tag, where MLflow knows none from the program's own folder."""
+    known = context.resolve_tags().get(MLFLOW_GIT_COMMIT)
+    commit = known or get_git_commit(os.getcwd())
+    return {MLFLOW_GIT_COMMIT: commit} if commit else {}
 
 
 def close_study_run(run: StudyRun, status: RunStatus) -> None:

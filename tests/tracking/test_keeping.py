@@ -103,6 +103,7 @@ def test_the_studys_run_tells_settings_space_data_and_best(store: MlflowClient) 
     assert run.data.params["space.max_depth"] == "[1, 3]"
     assert run.data.params["search.cv"] == "3"
     assert run.data.params["best.max_depth"] == "3"
+    assert run.data.tags["mlflow.note.content"].startswith("**mean_test_score = 0.9")
     assert run.inputs.dataset_inputs[0].dataset.digest
     best = [(metric.step, metric.value) for metric in store.get_metric_history(run.info.run_id, "best_mean_test_score")]
     assert [step for step, _ in best] == [0, 1]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import mlflow
 import pytest
 from mlflow import MlflowClient
@@ -49,6 +52,13 @@ def test_trials_carry_user_and_source(store: MlflowClient) -> None:
     assert run.data.tags["mlflow.user"]
     assert run.data.tags["mlflow.source.name"]
     assert run.info.run_name == "trial 000 max_depth=1"
+
+
+def test_the_study_knows_the_commit_of_the_folder_it_ran_in(store: MlflowClient, tmp_path: Path) -> None:
+    for command in ("init -q", "-c user.name=a -c user.email=a@b commit -q --allow-empty -m first"):
+        subprocess.run(["git", *command.split()], cwd=tmp_path, check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert store.get_run(search()).data.tags["mlflow.source.git.commit"] == head.stdout.strip()
 
 
 def test_a_project_that_fails_early_ends_its_run(store: MlflowClient, project_run: str) -> None:
