@@ -6,7 +6,7 @@ from typing import Any
 
 from mlflow_hpo.core.config import Tracking
 from mlflow_hpo.project.prepare import PreparedStudy
-from mlflow_hpo.project.schema import StudySection
+from mlflow_hpo.project.study_file.schema import StudySection
 
 _MOST_INITIAL_POINTS = 10
 

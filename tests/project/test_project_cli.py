@@ -11,9 +11,10 @@ from click.testing import CliRunner
 
 import mlflow_hpo
 from mlflow_hpo.core.errors import InvalidArgumentError
-from mlflow_hpo.project import _quiet, cli
-from mlflow_hpo.project._exits import ended
+from mlflow_hpo.project import cli
 from mlflow_hpo.project._store import check_answers, choose_store, run_link, without_credentials
+from mlflow_hpo.project.cli import _quiet
+from mlflow_hpo.project.cli._exits import ended
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mlflow_hpo.core.errors import StudyFileError
-from mlflow_hpo.project._data import load_samples
+from mlflow_hpo.project.prepare._data import load_samples
 from mlflow_hpo.project.study_file import load_study_file
 
 CSV = "a,b,site,y\n" + "".join(f"{i},{'xyz'[i % 3]},{i % 4},{i % 2}\n" for i in range(12))

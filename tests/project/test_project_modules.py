@@ -8,7 +8,7 @@ import cloudpickle
 import pytest
 
 from mlflow_hpo.core.errors import StudyFileError
-from mlflow_hpo.project._modules import load_function
+from mlflow_hpo.project.prepare._modules import load_function
 
 
 def test_two_files_of_one_name_do_not_clash(folder):
@@ -52,7 +52,7 @@ def test_a_copy_of_a_project_has_functions_of_the_same_name(folder):
     for name in ("clone1", "clone2"):
         folder.write(f"{name}/model.py", source)
         code = (
-            "import pathlib, sys; from mlflow_hpo.project._modules import load_function;"
+            "import pathlib, sys; from mlflow_hpo.project.prepare._modules import load_function;"
             "print(load_function('model.py:make', pathlib.Path(sys.argv[1])).__module__)"
         )
         command = [sys.executable, "-c", code, str(folder.path / name)]

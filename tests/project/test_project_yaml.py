@@ -5,7 +5,7 @@ import math
 import pytest
 
 from mlflow_hpo.core.errors import StudyFileError
-from mlflow_hpo.project._yaml import read_yaml
+from mlflow_hpo.project.study_file._yaml import read_yaml
 
 
 def read(tmp_path, text):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_hpo.project._data import Samples, load_samples
-from mlflow_hpo.project._estimator import build_estimator
-from mlflow_hpo.project._meaning import DEFAULT_TRIALS
-from mlflow_hpo.project._scoring import Scoring, build_scoring
-from mlflow_hpo.project._splits import build_splitter
+from mlflow_hpo.project.prepare._data import Samples, load_samples
+from mlflow_hpo.project.prepare._estimator import build_estimator
+from mlflow_hpo.project.prepare._scoring import Scoring, build_scoring
+from mlflow_hpo.project.prepare._splits import build_splitter
 from mlflow_hpo.project.study_file import StudyFile
+from mlflow_hpo.project.study_file._meaning import DEFAULT_TRIALS
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mlflow_hpo.core.errors import StudyFileError
-from mlflow_hpo.project._modules import load_function
-from mlflow_hpo.project.schema import CallbacksSection
+from mlflow_hpo.project.prepare._modules import load_function
 from mlflow_hpo.project.study_file import StudyFile
+from mlflow_hpo.project.study_file.schema import CallbacksSection
 
 # Named as a user's own would be, since Keras itself is the keras room's to import.
 _KNOWN = {

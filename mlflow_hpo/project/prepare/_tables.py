@@ -11,9 +11,9 @@ import pandas as pd
 
 from mlflow_hpo.core.errors import StudyFileError, did_you_mean
 from mlflow_hpo.project._files import problem_with
-from mlflow_hpo.project._meaning import source_of
 from mlflow_hpo.project._store import without_credentials
 from mlflow_hpo.project.study_file import StudyFile
+from mlflow_hpo.project.study_file._meaning import source_of
 
 _MOST_NAMES = 20
 

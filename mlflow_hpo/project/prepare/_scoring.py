@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlflow_hpo.core.errors import did_you_mean
-from mlflow_hpo.project._data import Samples
+from mlflow_hpo.project.prepare._data import Samples
 from mlflow_hpo.project.study_file import StudyFile
 
 _DEFAULTS = {"classification": "accuracy", "regression": "r2"}

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import mlflow_hpo
-from mlflow_hpo.project._exits import ended
-from mlflow_hpo.project._options import Text, WholeNumber, YesNo
+from mlflow_hpo.project.cli._exits import ended
+from mlflow_hpo.project.cli._options import Text, WholeNumber, YesNo
 
 if TYPE_CHECKING:
     from mlflow_hpo.project.study_file import Override, StudyFile
 
-DEFAULT_STUDY = Path(__file__).parent / "default" / "study.yaml"
+DEFAULT_STUDY = Path(__file__).parents[1] / "default" / "study.yaml"
 
 _STRATEGIES = ("grid", "random", "bayes")
 _PATHS = {
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments : sequence of str or None
         None takes the process's own.
     """
-    from mlflow_hpo.project._quiet import silence
+    from mlflow_hpo.project.cli._quiet import silence
 
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
@@ -99,8 +99,8 @@ def run(study_file: str, experiment_name: str | None, tracking_uri: str | None, 
     Options replace what the file says. Everything is checked before anything trains.
     """
     study = _load(study_file, options)
-    from mlflow_hpo.project import _console
     from mlflow_hpo.project._store import choose_store
+    from mlflow_hpo.project.cli import _console
     from mlflow_hpo.project.launch import run_study
     from mlflow_hpo.project.prepare import prepare
 
@@ -118,7 +118,7 @@ def run(study_file: str, experiment_name: str | None, tracking_uri: str | None, 
 def check(study_file: str, **options: Any) -> None:
     """Check the study in STUDY_FILE: load its data, build its estimator, and train nothing."""
     study = _load(study_file, options)
-    from mlflow_hpo.project import _console
+    from mlflow_hpo.project.cli import _console
     from mlflow_hpo.project.prepare import prepare
 
     _console.show_plan(prepare(study))
@@ -141,7 +141,7 @@ def _run_options(command: Any) -> Any:
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 def trials(run_id: str, tracking_uri: str | None, debug: bool, form: str) -> None:
     """List the trials of the study whose run is RUN, best first."""
-    from mlflow_hpo.project._report import list_trials
+    from mlflow_hpo.project.cli._report import list_trials
 
     list_trials(run_id, tracking_uri, form)
 
@@ -150,7 +150,7 @@ def trials(run_id: str, tracking_uri: str | None, debug: bool, form: str) -> Non
 @_run_options
 def best(run_id: str, tracking_uri: str | None, debug: bool) -> None:
     """Show the best trial of the study whose run is RUN."""
-    from mlflow_hpo.project._report import show_best
+    from mlflow_hpo.project.cli._report import show_best
 
     show_best(run_id, tracking_uri)
 
@@ -162,7 +162,7 @@ def best(run_id: str, tracking_uri: str | None, debug: bool) -> None:
 @click.option("--promote", is_flag=True, help="Move the alias even if the version that has it scored better.")
 def register(run_id: str, tracking_uri: str | None, debug: bool, name: str, alias: str, promote: bool) -> None:
     """Register the best model of the study whose run is RUN."""
-    from mlflow_hpo.project._report import register_run
+    from mlflow_hpo.project.cli._report import register_run
 
     register_run(run_id, tracking_uri, name=name, alias=alias, promote=promote)
 

@@ -12,12 +12,12 @@ from pydantic import ValidationError
 
 from mlflow_hpo.core.errors import StudyFileError
 from mlflow_hpo.core.space import Space
-from mlflow_hpo.project._meaning import check_meaning
-from mlflow_hpo.project._problems import Problem
-from mlflow_hpo.project._space_section import build_space, check_strategy
-from mlflow_hpo.project._wording import worded
-from mlflow_hpo.project._yaml import Document, read_yaml
-from mlflow_hpo.project.schema import StudySection
+from mlflow_hpo.project.study_file._meaning import check_meaning
+from mlflow_hpo.project.study_file._problems import Problem
+from mlflow_hpo.project.study_file._space_section import build_space, check_strategy
+from mlflow_hpo.project.study_file._wording import worded
+from mlflow_hpo.project.study_file._yaml import Document, read_yaml
+from mlflow_hpo.project.study_file.schema import StudySection
 
 _MOST_PROBLEMS = 10
 

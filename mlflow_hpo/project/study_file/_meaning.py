@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection, Iterator
 
 from mlflow_hpo.core.errors import did_you_mean
-from mlflow_hpo.project._problems import Problem
-from mlflow_hpo.project.schema import CVSection, DataSection, StudySection
+from mlflow_hpo.project.study_file._problems import Problem
+from mlflow_hpo.project.study_file.schema import CVSection, DataSection, StudySection
 
 DEFAULT_TRIALS = 20
 

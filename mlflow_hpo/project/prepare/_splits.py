@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlflow_hpo.project._data import Samples
-from mlflow_hpo.project.schema import CVSection
+from mlflow_hpo.project.prepare._data import Samples
 from mlflow_hpo.project.study_file import StudyFile
+from mlflow_hpo.project.study_file.schema import CVSection
 
 DEFAULT_FOLDS = 3
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from mlflow_hpo.core.errors import InvalidArgumentError
-from mlflow_hpo.project._console import best_first, show_trials
 from mlflow_hpo.project._store import choose_store
+from mlflow_hpo.project.cli._console import best_first, show_trials
 
 
 def list_trials(run_id: str | None, tracking_uri: str | None, form: str) -> None:

@@ -12,8 +12,8 @@ from pydantic_core import ErrorDetails
 
 from mlflow_hpo.core._space_checks import shown
 from mlflow_hpo.core.errors import did_you_mean
-from mlflow_hpo.project._problems import Problem
-from mlflow_hpo.project.schema import Section
+from mlflow_hpo.project.study_file._problems import Problem
+from mlflow_hpo.project.study_file.schema import Section
 
 _WANTED = {
     "model_type": "a mapping of keys to values",

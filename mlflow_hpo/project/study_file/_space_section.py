@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from mlflow_hpo.core._space_checks import check_prior
 from mlflow_hpo.core.errors import InvalidArgumentError
 from mlflow_hpo.core.space import Categorical, Distribution, Fixed, Integer, Parameter, Real, Space, dimension
-from mlflow_hpo.project._problems import Problem
-from mlflow_hpo.project.schema import MOST_TRIALS, ParameterSection, Strategy
+from mlflow_hpo.project.study_file._problems import Problem
+from mlflow_hpo.project.study_file.schema import MOST_TRIALS, ParameterSection, Strategy
 
 _TAKES = {
     "real": {"prior", "grid", "steps"},

@@ -8,8 +8,8 @@ from typing import Any
 
 from mlflow_hpo.core.errors import StudyFileError, did_you_mean
 from mlflow_hpo.core.space import Categorical, Searched
-from mlflow_hpo.project._callbacks import build_callbacks
-from mlflow_hpo.project._modules import load_function
+from mlflow_hpo.project.prepare._callbacks import build_callbacks
+from mlflow_hpo.project.prepare._modules import load_function
 from mlflow_hpo.project.study_file import StudyFile
 
 # scikeras hands these to a model function that asks for them.

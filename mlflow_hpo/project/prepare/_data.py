@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlflow_hpo.core.errors import StudyFileError, did_you_mean
-from mlflow_hpo.project._meaning import source_of
-from mlflow_hpo.project._modules import load_function
-from mlflow_hpo.project._tables import load_npz, load_table
+from mlflow_hpo.project.prepare._modules import load_function
+from mlflow_hpo.project.prepare._tables import load_npz, load_table
 from mlflow_hpo.project.study_file import StudyFile
+from mlflow_hpo.project.study_file._meaning import source_of
 
 _BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 
