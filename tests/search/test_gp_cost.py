@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from skopt.learning import GaussianProcessRegressor
 from skopt.learning.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
 from skopt.space import Categorical, Integer, Real
 from skopt.utils import cook_estimator, normalize_dimensions
+from threadpoolctl import threadpool_limits
 
 from mlflow_hpo import BayesSearchCV, GPSearchCV, gp_minimize
 from mlflow_hpo.core.errors import InvalidArgumentError
@@ -29,6 +31,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore:The objective has been evaluated:UserWarning"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _one_blas_thread() -> Iterator[None]:
+    # scikit-optimize's own process, which ours is compared with, crawls on several threads of a busy machine.
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 def cost(point: list[Any]) -> float:
@@ -89,6 +98,17 @@ def _assert_close(ours: Any, expected: Any) -> None:
     for value, other in pairs:
         assert value.shape == other.shape
         np.testing.assert_allclose(value, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 12])
+def test_one_feature_and_few_observations(n_samples: int) -> None:
+    X, y = observations(n_samples)
+    library = cook_estimator("GP", space=normalize_dimensions([(0.0, 1.0)]), random_state=0)
+    ours = fast(library).fit(X[:, :1], y)
+    library.fit(X[:, :1], y)
+    assert ours._posterior is not None
+    points = np.linspace(0, 1, 40)[:, np.newaxis]
+    _assert_close(ours.predict(points, True), library.predict(points, True))
 
 
 @pytest.mark.parametrize("n_samples", [2, 30, 120])

@@ -43,8 +43,8 @@ class Covariance:
     free: tuple[bool, bool, bool]
 
     @classmethod
-    def of(cls, kernel: Any) -> Covariance | None:
-        """Return the covariance that a kernel is, or None if it is another one."""
+    def of(cls, kernel: Any, n_features: int) -> Covariance | None:
+        """Return the covariance that a kernel is for points of so many features, or None if it is another one."""
         match kernel:
             case Sum(k1=Product() as signal, k2=WhiteKernel() as white):
                 noise, noise_free = float(white.noise_level), not white.hyperparameter_noise_level.fixed
@@ -53,13 +53,16 @@ class Covariance:
             case _:
                 return None
         match signal:
-            case Product(k1=ConstantKernel() as amplitude, k2=Matern(nu=2.5, anisotropic=True) as matern):
+            case Product(k1=ConstantKernel() as amplitude, k2=Matern(nu=2.5) as matern):
+                length_scale = np.atleast_1d(np.asarray(matern.length_scale, dtype=float))
+                if len(length_scale) != n_features:
+                    return None
                 free = (
                     not amplitude.hyperparameter_constant_value.fixed,
                     not matern.hyperparameter_length_scale.fixed,
                     noise_free,
                 )
-                return cls(float(amplitude.constant_value), np.asarray(matern.length_scale, dtype=float), noise, free)
+                return cls(float(amplitude.constant_value), length_scale, noise, free)
             case _:
                 return None
 

@@ -121,13 +121,13 @@ class FastGaussianProcessRegressor(GaussianProcessRegressor):
         if search is None or self.y_train_.ndim > 1:
             return None
         if search.evidence is None:
-            covariance = Covariance.of(self.kernel_)
+            covariance = Covariance.of(self.kernel_, self.X_train_.shape[1])
             if covariance is not None:
                 search.evidence = Evidence(covariance, self.X_train_, self.y_train_, self.alpha)
         return search.evidence
 
     def _closed_form(self) -> Posterior | None:
-        covariance = Covariance.of(self.kernel_) if self.alpha_.ndim == 1 else None
+        covariance = Covariance.of(self.kernel_, self.X_train_.shape[1]) if self.alpha_.ndim == 1 else None
         return None if covariance is None else Posterior(covariance, self.X_train_, self.alpha_, self.K_inv_)
 
     def predict(
