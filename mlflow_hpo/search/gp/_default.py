@@ -29,6 +29,9 @@ def fast_gp(
 ) -> FastGaussianProcessRegressor:
     """Return scikit-optimize's default surrogate for a search space, at a fraction of its cost.
 
+    Its starts are others than scikit-optimize's (kernel's own, the fit before, `n_restarts_optimizer` random ones), so
+    the points after the initial ones are others too. With 2 random ones no start of scikit-optimize's is left out.
+
     `gp_minimize(..., base_estimator="fast-gp")` and `GPSearchCV(..., gp_options={"base_estimator": "fast-gp"})` make
     it themselves. `BayesSearchCV` takes it as `optimizer_kwargs={"base_estimator": fast_gp(search_space)}`.
 
