@@ -57,8 +57,8 @@ def _sections(records: Sequence[Record]) -> Iterable[str]:
         yield (
             "## Seed by seed\n\nfast-gp against scikit-optimize from the same initial points: on how many seeds its "
             "best value is nearer the minimum, the geometric mean of the distances' ratio (over 1: fast-gp is farther)"
-            ", and the p-value of Wilcoxon's signed-rank test on their logarithms, not corrected for the number of tests."
-            " A high one says that so few seeds show no difference, not that there is none."
+            ", and the p-value of Wilcoxon's signed-rank test on their logarithms, not corrected for the number of "
+            "tests. A high one says that so few seeds show no difference, not that there is none."
         )
         yield _duels(studies)
 
