@@ -14,7 +14,7 @@ from benchmarks.targets import verdicts
 _BUSY = 0.2
 
 
-def write_report(records: Records, path: Path, *, complete: bool, quick: bool, plot: str | None) -> None:
+def write_report(records: Records, path: Path, *, complete: bool, quick: bool, plot: str | None, note: str) -> None:
     """Write the report.
 
     Parameters
@@ -28,11 +28,13 @@ def write_report(records: Records, path: Path, *, complete: bool, quick: bool, p
         Whether the searches were made tiny.
     plot : str or None
         Name of the picture beside it.
+    note : str
+        What was special about this run, empty if nothing was.
     """
-    path.write_text("\n\n".join(_sections(records, complete=complete, quick=quick, plot=plot)) + "\n")
+    path.write_text("\n\n".join(_sections(records, complete=complete, quick=quick, plot=plot, note=note)) + "\n")
 
 
-def _sections(records: Records, *, complete: bool, quick: bool, plot: str | None) -> Iterable[str]:
+def _sections(records: Records, *, complete: bool, quick: bool, plot: str | None, note: str) -> Iterable[str]:
     yield "# Results"
     yield (
         "Written by `python -m benchmarks`; [README.md](README.md) says what is compared and how.\n\n"
@@ -42,6 +44,8 @@ def _sections(records: Records, *, complete: bool, quick: bool, plot: str | None
         yield "**These are tiny searches that show that everything works; their times mean nothing.**"
     if not complete:
         yield "**Not all runs that were asked for are in: the benchmark is still running, or was cut off.**"
+    if note:
+        yield f"**{note}**"
     if plot:
         yield f"![Seconds a search takes, by contender]({plot})"
     searches = [name for name in SEARCHES if any(run.search == name for run in records.runs)]

@@ -45,11 +45,14 @@ class _Names(click.ParamType):
 class _Session:
     """One call of the command: what is measured goes into the records and the report."""
 
-    def __init__(self, launched: Launcher, records: Records, output: Path, *, quick: bool, minutes: float) -> None:
+    def __init__(
+        self, launched: Launcher, records: Records, output: Path, *, quick: bool, minutes: float, note: str
+    ) -> None:
         self._launched = launched
         self._records = records
         self._output = output
         self._quick = quick
+        self._note = note
         self._deadline = time.monotonic() + 60 * minutes
 
     def search(self, seed: int, search: str, contender: Contender) -> None:
@@ -78,7 +81,7 @@ class _Session:
     def report(self, *, complete: bool) -> None:
         """Write what there is."""
         self._records.write(self._output / "results.jsonl")
-        report(self._records, self._output, complete=complete, quick=self._quick)
+        report(self._records, self._output, complete=complete, quick=self._quick, note=self._note)
 
     def _run(self, title: str, job: Mapping[str, Any], store: Store) -> dict[str, Any]:
         click.echo(f"{title} ... ", nl=False)
@@ -88,11 +91,11 @@ class _Session:
         return measured
 
 
-def report(records: Records, output: Path, *, complete: bool, quick: bool) -> None:
+def report(records: Records, output: Path, *, complete: bool, quick: bool, note: str) -> None:
     """Write the table and the plot of some records."""
     drawn = write_plot(records, output / "results.png")
     plot = "results.png" if drawn else None
-    write_report(records, output / "RESULTS.md", complete=complete, quick=quick, plot=plot)
+    write_report(records, output / "RESULTS.md", complete=complete, quick=quick, plot=plot, note=note)
 
 
 @click.command(context_settings={"show_default": True})
@@ -106,6 +109,7 @@ def report(records: Records, output: Path, *, complete: bool, quick: bool) -> No
 @click.option("--quick", is_flag=True, help="Tiny searches, one round: only to see whether everything works.")
 @click.option("--keep", is_flag=True, help="Add to the results there are, rounds that are in are not run again.")
 @click.option("--report-only", is_flag=True, help="Write table and plot again from the results there are.")
+@click.option("--note", default="", help="A sentence for the report: what was special about this run.")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -123,6 +127,7 @@ def main(
     quick: bool,
     keep: bool,
     report_only: bool,
+    note: str,
     output: Path | None,
 ) -> None:
     """Time the same searches side by side: this project, what users have instead, and the arithmetic alone."""
@@ -135,7 +140,7 @@ def main(
     if keep:
         records.runs = [run for run in records.runs if run.error is None]
     if report_only:
-        report(records, output, complete=True, quick=quick)
+        report(records, output, complete=True, quick=quick, note=note)
         return
     if quick:
         repeats, plain_repeats, peer_repeats = 1, min(1, plain_repeats), min(1, peer_repeats)
@@ -145,7 +150,7 @@ def main(
         taking_part.remove(contender)
     rounds = schedule([SEARCHES[name] for name in searches], taking_part, Repeats(repeats, plain_repeats, peer_repeats))
     with launcher(timeout=900) as launched:
-        session = _Session(launched, records, output, quick=quick, minutes=minutes)
+        session = _Session(launched, records, output, quick=quick, minutes=minutes, note=note)
         complete = True
         for seed, search, contender in rounds:
             if keep and seed in records.of(search.name, contender.name):

@@ -73,7 +73,7 @@ def _peers(records: Records, search: str) -> list[Verdict]:
         return []
     closest = min(known, key=lambda name: known[name])
     title = f"{SEARCHES[search].title}: every model saved, against the fastest peer"
-    measured = f"{known[closest]:.1f}x faster than {CONTENDERS[closest].title}"
+    measured = f"{known[closest]:.1f}x faster than {CONTENDERS[closest].title} ({len(known)} of {len(peers)} peers run)"
     return [Verdict(title, "faster than each", measured, known[closest] > 1)]
 
 
