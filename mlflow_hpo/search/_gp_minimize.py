@@ -20,6 +20,7 @@ from mlflow_hpo.search._tracked import tracking_of
 from mlflow_hpo.search.gp import with_fast_gp
 from mlflow_hpo.study.objective import BareNetwork, fitted_network
 from mlflow_hpo.study.session import StudySession, open_study
+from mlflow_hpo.tracking.autolog import autologging_suspended
 from mlflow_hpo.tracking.models import ModelTemplate
 from mlflow_hpo.tracking.opening import StudyPlan
 from mlflow_hpo.tracking.outcome import StudyOutcome
@@ -77,7 +78,8 @@ def gp_minimize(
         metric=OBJECTIVE,
         greater_is_better=False,
     )
-    with open_study(plan, tracking_of(tracking), ModelTemplate.from_data(BareNetwork(), None), None, None) as session:
+    template = ModelTemplate.from_data(BareNetwork(), None)
+    with autologging_suspended(), open_study(plan, tracking_of(tracking), template, None, None) as session:
         result = skopt.gp_minimize(_TrackedObjective(func, names, session), dimensions, **options)
         result.specs["args"]["func"] = func
         result.study = session.conclude(StudyOutcome(params=named_point(names, result.x)))

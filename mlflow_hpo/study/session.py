@@ -15,7 +15,6 @@ from mlflow_hpo.core.events import RunStatus
 from mlflow_hpo.core.reporting import Reporter, current_reporter
 from mlflow_hpo.study.result import StudyResult
 from mlflow_hpo.study.study import Study
-from mlflow_hpo.tracking.autolog import autologging_suspended
 from mlflow_hpo.tracking.keeper import ModelKeeper
 from mlflow_hpo.tracking.models import ModelTemplate
 from mlflow_hpo.tracking.opening import StudyPlan, log_data, log_plan
@@ -94,28 +93,27 @@ def open_study(plan: StudyPlan, tracking: Tracking, template: ModelTemplate, X: 
     reporter = current_reporter()
     parent = reporter.run() if reporter is not None and reporter.run is not None else None
     name = tracking.study or plan.default_name
-    with autologging_suspended():
-        run = open_study_run(name, {**plan.tags, **(tracking.tags or {})}, parent)
-        client = connect(run.tracking_uri)
-        writer = Writer(client, run, ModelKeeper(client, run.experiment_id, template, tracking.keep_best))
-        study = Study(
-            run,
-            writer,
-            log_models=tracking.log_models,
-            metric=plan.metric,
-            greater_is_better=plan.greater_is_better,
-        )
-        writer.put(partial(log_plan, client, run, plan))
-        if X is not None:
-            writer.put(partial(log_data, client, run, X, y))
-        status = RunStatus.FINISHED
-        try:
-            yield StudySession(name, study, tracking, template)
-        except BaseException as error:
-            status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.KILLED
-            writer.put(partial(log_failure, client, run, traceback.format_exc()))
-            raise
-        finally:
-            study.abort(RunStatus.KILLED)
-            writer.close()
-            close_study_run(run, status)
+    run = open_study_run(name, {**plan.tags, **(tracking.tags or {})}, parent)
+    client = connect(run.tracking_uri)
+    writer = Writer(client, run, ModelKeeper(client, run.experiment_id, template, tracking.keep_best))
+    study = Study(
+        run,
+        writer,
+        log_models=tracking.log_models,
+        metric=plan.metric,
+        greater_is_better=plan.greater_is_better,
+    )
+    writer.put(partial(log_plan, client, run, plan))
+    if X is not None:
+        writer.put(partial(log_data, client, run, X, y))
+    status = RunStatus.FINISHED
+    try:
+        yield StudySession(name, study, tracking, template)
+    except BaseException as error:
+        status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.KILLED
+        writer.put(partial(log_failure, client, run, traceback.format_exc()))
+        raise
+    finally:
+        study.abort(RunStatus.KILLED)
+        writer.close()
+        close_study_run(run, status)

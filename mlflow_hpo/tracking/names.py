@@ -12,7 +12,6 @@ _PARAM_LENGTH = 6000
 _TAG_LENGTH = 8000
 
 PARENT_RUN_ID = "mlflow.parentRunId"
-RUN_NAME = "mlflow.runName"
 NOTE = "mlflow.note.content"
 
 KIND = "mlflow_hpo.kind"

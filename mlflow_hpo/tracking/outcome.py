@@ -19,7 +19,7 @@ from mlflow_hpo.core.errors import NotFoundError
 from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.models import ModelNotSavableError, ModelTemplate, log_saved_model, save_estimator
 from mlflow_hpo.tracking.note import study_note
-from mlflow_hpo.tracking.read import best_trial, read_study_run
+from mlflow_hpo.tracking.read import best_trial_of, read_study_run
 from mlflow_hpo.tracking.registry import Registration, register_model
 from mlflow_hpo.tracking.runs import StudyRun
 from mlflow_hpo.tracking.store import connect
@@ -57,7 +57,7 @@ def log_outcome(client: MlflowClient, run: StudyRun, outcome: StudyOutcome, temp
         _log_refitted(client, run, outcome.estimator, template)
     study = read_study_run(run.run_id, run.tracking_uri)
     if names.BEST_TRIAL in study.data.tags:
-        note = study_note(study, best_trial(run.run_id, run.tracking_uri))
+        note = study_note(study, best_trial_of(study, run.tracking_uri))
         client.set_tag(run.run_id, names.NOTE, note)
 
 
@@ -86,7 +86,7 @@ def register_best(
     """
     client = connect(tracking_uri)
     study = read_study_run(run_id, tracking_uri)
-    best = best_trial(run_id, tracking_uri)
+    best = best_trial_of(study, tracking_uri)
     return register_model(
         client,
         _best_model_id(study, client.get_run(best.run_id)),

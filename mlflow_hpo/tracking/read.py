@@ -105,10 +105,20 @@ def best_trial(run_id: str, tracking_uri: str | None = None) -> TrialRecord:
     NotFoundError
         There is no such study, or no trial of it has a score.
     """
-    study = read_study_run(run_id, tracking_uri)
+    return best_trial_of(read_study_run(run_id, tracking_uri), tracking_uri)
+
+
+def best_trial_of(study: Run, tracking_uri: str | None = None) -> TrialRecord:
+    """Return the best trial of a study whose run has been read.
+
+    Raises
+    ------
+    NotFoundError
+        No trial of it has a score.
+    """
     best = study.data.tags.get(names.BEST_TRIAL)
     if best is None:
-        raise NotFoundError(f"No trial of study {run_id} has a score.")
+        raise NotFoundError(f"No trial of study {study.info.run_id} has a score.")
     return _record(connect(tracking_uri).get_run(best), study.data.tags[names.METRIC])
 
 

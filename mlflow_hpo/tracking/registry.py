@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
-import hashlib
 import json
 import math
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -29,6 +25,7 @@ from mlflow.utils.validation import (
 from mlflow_hpo.core.errors import InvalidArgumentError
 from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.models import PICKLE_KEY, LoggedModelRef
+from mlflow_hpo.tracking.store import lock_file
 
 MODEL_ID = "mlflow_hpo.model_id"
 STUDY_RUN = "mlflow_hpo.study_run"
@@ -132,7 +129,7 @@ def register_model(
     check_names(name, alias)
     model_id = model if isinstance(model, str) else model.model_id
     candidate = _Candidate(float(score), metric, greater_is_better)
-    with FileLock(_lock_file(client, name)):
+    with FileLock(lock_file(f"{client._registry_uri}\n{name}")):
         existing = _version_of(client, name, model_id)
         version = existing or _create_version(
             client, name, model_id, _tags(model_id, candidate, study_run_id, params), candidate, description
@@ -169,11 +166,6 @@ def check_names(name: str, alias: str) -> None:
         _validate_model_alias_name_reserved(alias)  # type: ignore[no-untyped-call]
     except MlflowException as error:
         raise InvalidArgumentError(f"No model can have the alias {alias!r}. {error.message}") from error
-
-
-def _lock_file(client: MlflowClient, name: str) -> Path:
-    digest = hashlib.sha256(f"{client._registry_uri}\n{name}".encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"mlflow_hpo-{getpass.getuser()}-registry-{digest}.lock"
 
 
 def _version_of(client: MlflowClient, name: str, model_id: str) -> ModelVersion | None:

@@ -29,13 +29,23 @@ def connect(tracking_uri: str | None = None) -> MlflowClient:
     client = MlflowClient(tracking_uri=uri)
     if uri not in _ready:
         if uri.startswith(_SQLITE):
-            with FileLock(_lock_file(uri)):
+            with FileLock(lock_file(str(_database(uri)))):
                 client.search_experiments(max_results=1)
         _ready.add(uri)
     return client
 
 
-def _lock_file(uri: str) -> Path:
-    database = Path(uri.removeprefix(_SQLITE).partition("?")[0]).resolve()
-    digest = hashlib.sha256(str(database).encode()).hexdigest()[:16]
+def _database(uri: str) -> Path:
+    return Path(uri.removeprefix(_SQLITE).partition("?")[0]).resolve()
+
+
+def lock_file(subject: str) -> Path:
+    """Return the file that processes on this machine lock, to be alone with a subject.
+
+    Parameters
+    ----------
+    subject : str
+        What they would disturb each other at.
+    """
+    digest = hashlib.sha256(subject.encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"mlflow_hpo-{getpass.getuser()}-{digest}.lock"

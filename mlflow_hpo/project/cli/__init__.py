@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 DEFAULT_STUDY = Path(__file__).parents[1] / "default" / "study.yaml"
 
-_STRATEGIES = ("grid", "random", "bayes")
 _PATHS = {
     "strategy": ("strategy",),
     "name": ("name",),

@@ -17,7 +17,6 @@ MOST_TRIALS = 100_000
 
 Whole = Annotated[int, Strict()]
 AtLeastOne = Annotated[int, Strict(), Field(ge=1, le=10**9)]
-Trials = Annotated[int, Strict(), Field(ge=1, le=MOST_TRIALS)]
 Number = Annotated[float, Strict()]
 Finite = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Name = Annotated[str, Strict(), Field(min_length=1, max_length=250, pattern=r"\S")]
