@@ -1,0 +1,354 @@
+"""What a report tells of, read from MLflow: the study's run, its trials, curves, tracebacks, registered versions."""
+
+from __future__ import annotations
+
+import logging
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow_hpo.core.clock import now_ms
+from mlflow_hpo.report._values import finite
+from mlflow_hpo.tracking import names
+from mlflow_hpo.tracking.read import read_study_run
+from mlflow_hpo.tracking.registry import STUDY_RUN
+from mlflow_hpo.tracking.store import connect
+
+_logger = logging.getLogger(__name__)
+
+_PAGE = 1000
+_MOST_CURVES = 48
+_MOST_VERSIONS = 20
+_MOST_POINTS = 300
+_CURVE = re.compile(r"(?:(?P<refit>refit)/|split(?P<fold>\d+)/)?(?:fit(?P<fit>\d+)/)?(?P<val>val_)?(?P<name>.+)")
+_NO_CURVE = re.compile(r"(mean|std)_|split\d+_|best_|system/")
+
+
+@dataclass(frozen=True)
+class TrialFacts:
+    """A trial as MLflow has it, its times and its failure included.
+
+    Parameters
+    ----------
+    number : int
+        Its number in the study, from 0.
+    run_id, status : str
+        MLflow's.
+    params : mapping of str to str
+    metrics : mapping of str to float
+        The last value of each; NaN and infinities too.
+    score : float or None
+        The metric that the study ranks by, where it is finite.
+    start_ms : int
+    end_ms : int or None
+        None while it runs.
+    error : str or None
+        The last line of its traceback.
+    """
+
+    number: int
+    run_id: str
+    status: str
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    score: float | None
+    start_ms: int
+    end_ms: int | None
+    error: str | None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it runs."""
+        return None if self.end_ms is None else max(0, self.end_ms - self.start_ms) / 1000
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether it has ended well, with a score."""
+        return self.status == "FINISHED" and self.score is not None
+
+
+@dataclass(frozen=True)
+class StudyFacts:
+    """A study as MLflow has it.
+
+    Parameters
+    ----------
+    run_id, experiment_id, name, status : str
+        MLflow's, of the study's run.
+    tracking_uri : str
+        The store it was read from.
+    tags, params : mapping of str to str
+        Of the study's run.
+    metric : str or None
+        What trials are ranked by; None before the first score.
+    greater_is_better : bool
+        Direction of the metric.
+    start_ms : int
+    end_ms : int or None
+        None while it runs.
+    read_ms : int
+        When this was read.
+    trials : sequence of TrialFacts
+        By number.
+    best : TrialFacts or None
+        The search's own choice.
+    model_id : str or None
+        The logged model of the best: the refitted one, or else the best trial's.
+    """
+
+    run_id: str
+    experiment_id: str
+    name: str
+    status: str
+    tracking_uri: str
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    metric: str | None
+    greater_is_better: bool
+    start_ms: int
+    end_ms: int | None
+    read_ms: int
+    trials: Sequence[TrialFacts]
+    best: TrialFacts | None
+    model_id: str | None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the study has not ended yet."""
+        return self.status in ("RUNNING", "SCHEDULED")
+
+    @property
+    def strategy(self) -> str:
+        """Which search it is."""
+        return self.tags.get(names.STRATEGY) or self.params.get("search.strategy", "search")
+
+    @property
+    def seconds(self) -> float:
+        """Wall time from its beginning to its end, or until it was read."""
+        return max(0, (self.end_ms or self.read_ms) - self.start_ms) / 1000
+
+    @property
+    def scored(self) -> list[TrialFacts]:
+        """The trials that have a score, by number."""
+        return [trial for trial in self.trials if trial.is_scored]
+
+    @property
+    def failed(self) -> list[TrialFacts]:
+        """The trials that came to no good end, by number."""
+        return [trial for trial in self.trials if trial.status in ("FAILED", "KILLED")]
+
+    @property
+    def ranked(self) -> list[TrialFacts]:
+        """All trials, the best score first, those without a score last."""
+        sign = -1.0 if self.greater_is_better else 1.0
+        return sorted(self.trials, key=lambda trial: (not trial.is_scored, sign * (trial.score or 0.0), trial.number))
+
+    def beats(self, one: float, other: float) -> bool:
+        """Return whether a score is better than another."""
+        return one > other if self.greater_is_better else one < other
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A metric by epoch, of one fit.
+
+    Parameters
+    ----------
+    metric : str
+        Its name, without `val_`.
+    is_validation : bool
+        Whether it was measured on validation data.
+    fold : int or None
+        Split index from 0; None for a fit outside of folds.
+    fit : int
+        Which fit of the fold or trial it was, from 0.
+    is_refit : bool
+        Whether the best candidate was being refitted on all data.
+    steps : sequence of int
+        Epochs, from 0.
+    values : sequence of float
+    """
+
+    metric: str
+    is_validation: bool
+    fold: int | None
+    fit: int
+    is_refit: bool
+    steps: Sequence[int]
+    values: Sequence[float]
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """A version of a registered model that came out of a study.
+
+    Parameters
+    ----------
+    name, version : str
+    aliases : sequence of str
+    """
+
+    name: str
+    version: str
+    aliases: Sequence[str]
+
+    @property
+    def uri(self) -> str:
+        """How MLflow loads it."""
+        return f"models:/{self.name}@{self.aliases[0]}" if self.aliases else f"models:/{self.name}/{self.version}"
+
+
+def read_study(run_id: str, tracking_uri: str | None = None) -> StudyFacts:
+    """Return a study with all its trials.
+
+    Parameters
+    ----------
+    run_id : str
+        The study's run.
+    tracking_uri : str or None
+        The store; None is MLflow's current one.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such run, or it is not a study's.
+    """
+    run = read_study_run(run_id, tracking_uri)
+    client = connect(tracking_uri)
+    tags = dict(run.data.tags)
+    metric = tags.get(names.METRIC)
+    children = list(_children(client, run))
+    trials = sorted((_trial(child, metric) for child in children), key=lambda trial: trial.number)
+    greater_is_better = tags.get(names.DIRECTION, "True") == "True"
+    best = _best(trials, tags.get(names.BEST_TRIAL), greater_is_better)
+    best_run = next((child for child in children if best and child.info.run_id == best.run_id), None)
+    return StudyFacts(
+        run_id=run.info.run_id,
+        experiment_id=run.info.experiment_id,
+        name=run.info.run_name or run.info.run_id,
+        status=run.info.status,
+        tracking_uri=client.tracking_uri,
+        tags=tags,
+        params=dict(run.data.params),
+        metric=metric,
+        greater_is_better=greater_is_better,
+        start_ms=run.info.start_time,
+        end_ms=run.info.end_time,
+        read_ms=now_ms(),
+        trials=trials,
+        best=best,
+        model_id=_model_id(run, best_run),
+    )
+
+
+def read_curves(study: StudyFacts) -> list[Curve]:
+    """Return the learning curves of the best trial, and those of its refit."""
+    if study.best is None:
+        return []
+    client = connect(study.tracking_uri)
+    refit = connect(study.tracking_uri).get_run(study.run_id).data.metrics
+    keys = [(study.best.run_id, key) for key in _curve_keys(study.best.metrics, study.metric)]
+    keys += [(study.run_id, key) for key in sorted(refit) if key.startswith("refit/")]
+    curves = (_curve(client, run_id, key) for run_id, key in keys[:_MOST_CURVES])
+    return [curve for curve in curves if curve is not None]
+
+
+def read_traceback(study: StudyFacts, trial: TrialFacts) -> str | None:
+    """Return a trial's traceback, or None where it kept none."""
+    with tempfile.TemporaryDirectory(prefix="mlflow_hpo-") as folder:
+        try:
+            path = connect(study.tracking_uri).download_artifacts(trial.run_id, "traceback.txt", folder)
+            return Path(path).read_text(encoding="utf-8", errors="replace")
+        except Exception:  # each kind of artifact store has errors of its own
+            _logger.debug("No traceback of trial %d", trial.number, exc_info=True)
+            return None
+
+
+def read_versions(study: StudyFacts) -> list[RegisteredVersion]:
+    """Return the registered versions that came out of a study, those with an alias first."""
+    client = connect(study.tracking_uri)
+    try:
+        found = client.search_model_versions(f"tags.`{STUDY_RUN}` = '{study.run_id}'", max_results=_MOST_VERSIONS)
+        # What is found by a search has no aliases.
+        whole = [client.get_model_version(one.name, str(one.version)) for one in found]
+    except Exception:  # a store may have no registry
+        _logger.debug("No registry to ask", exc_info=True)
+        return []
+    versions = [RegisteredVersion(one.name, str(one.version), list(map(str, one.aliases))) for one in whole]
+    return sorted(versions, key=lambda one: (not one.aliases, one.name, -int(one.version)))
+
+
+def read_data(study: StudyFacts) -> str | None:
+    """Return the name and digest of the data that a study was run on."""
+    inputs = connect(study.tracking_uri).get_run(study.run_id).inputs
+    described = [f"{one.dataset.name} ({one.dataset.digest})" for one in (inputs.dataset_inputs if inputs else [])]
+    return ", ".join(described) or None
+
+
+def _children(client: Any, study: Any) -> Iterator[Any]:
+    query = f"tags.`{names.PARENT_RUN_ID}` = '{study.info.run_id}' AND tags.`{names.KIND}` = 'trial'"
+    token: Any = None
+    while True:
+        page = client.search_runs([study.info.experiment_id], query, max_results=_PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _trial(run: Any, metric: str | None) -> TrialFacts:
+    return TrialFacts(
+        number=int(run.data.tags[names.TRIAL]),
+        run_id=run.info.run_id,
+        status=run.info.status,
+        params=run.data.params,
+        metrics=run.data.metrics,
+        score=finite(run.data.metrics.get(metric or "")),
+        start_ms=run.info.start_time,
+        end_ms=run.info.end_time,
+        error=run.data.tags.get(names.ERROR),
+    )
+
+
+def _best(trials: Iterable[TrialFacts], run_id: str | None, greater_is_better: bool) -> TrialFacts | None:
+    scored = [trial for trial in trials if trial.is_scored]
+    chosen = next((trial for trial in scored if trial.run_id == run_id), None)
+    sign = 1.0 if greater_is_better else -1.0
+    return chosen or max(scored, key=lambda trial: sign * (trial.score or 0.0), default=None)
+
+
+def _model_id(*runs: Any) -> str | None:
+    for run in runs:
+        models = run.outputs.model_outputs if run is not None and run.outputs else []
+        if models:
+            return str(models[-1].model_id)
+    return None
+
+
+def _curve_keys(metrics: Mapping[str, float], ranked_by: str | None) -> list[str]:
+    """Return the metrics that may be curves, losses first."""
+    keys = [key for key in metrics if not _NO_CURVE.match(key) and key != ranked_by]
+    return sorted(keys, key=lambda key: (key.rpartition("/")[2].removeprefix("val_") != "loss", key))
+
+
+def _curve(client: Any, run_id: str, key: str) -> Curve | None:
+    match = _CURVE.fullmatch(key)
+    history = sorted(client.get_metric_history(run_id, key), key=lambda metric: metric.step)
+    by_step = {metric.step: metric.value for metric in history if finite(metric.value) is not None}
+    if match is None or len(by_step) < 2:
+        return None
+    stride = -(-len(by_step) // _MOST_POINTS)
+    steps = sorted(by_step)
+    steps = steps[:-1:stride] + steps[-1:]
+    return Curve(
+        metric=match["name"],
+        is_validation=match["val"] is not None,
+        fold=None if match["fold"] is None else int(match["fold"]),
+        fit=int(match["fit"] or 0),
+        is_refit=match["refit"] is not None,
+        steps=steps,
+        values=[by_step[step] for step in steps],
+    )

@@ -1,0 +1,59 @@
+"""The pages' templates. Every value is escaped, except the drawings that this package has made itself."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import mlflow_hpo
+from mlflow_hpo.core.clock import now_ms
+from mlflow_hpo.report import _values as values
+from mlflow_hpo.report._canvas import Plot, to_svg
+from mlflow_hpo.report._theme import css_variables
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def render(template: str, **context: Any) -> str:
+    """Return a page.
+
+    Parameters
+    ----------
+    template : str
+        File in `templates`.
+    **context : object
+        What it tells of.
+    """
+    return _environment().get_template(template).render(made_ms=now_ms(), **context)
+
+
+@functools.cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    def svg(plot: Plot) -> Markup:
+        return Markup(to_svg(plot))  # matplotlib escapes what stands in it
+
+    environment = Environment(
+        loader=PackageLoader("mlflow_hpo.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "svg": svg,
+        "number": values.show_number,
+        "param": values.show_param,
+        "seconds": values.show_seconds,
+        "moment": values.show_moment,
+        "shorten": values.shorten,
+    }
+    environment.globals |= {
+        "version": mlflow_hpo.__version__,
+        "light": Markup(css_variables(dark=False)),
+        "dark": Markup(css_variables(dark=True)),
+    }
+    return environment
