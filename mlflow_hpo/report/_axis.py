@@ -11,7 +11,7 @@ from itertools import pairwise
 from statistics import median
 
 from mlflow_hpo.report._read import StudyFacts, TrialFacts
-from mlflow_hpo.report._values import as_number, shorten, show_tick
+from mlflow_hpo.report._values import as_number, shorten, show_param, show_tick
 
 NOT_SET = "not set"
 _OTHER = "other"
@@ -75,7 +75,9 @@ def _axis(name: str, trials: Sequence[TrialFacts], space: str) -> ParameterAxis:
     texts = {trial.number: trial.params.get(name, NOT_SET) for trial in trials}
     numbers = {text: number for text in set(texts.values()) if (number := as_number(text)) is not None}
     words = sorted(set(texts.values()) - set(numbers), key=lambda word: (word == NOT_SET, word == "None", word))
-    if len(set(numbers.values())) < 2 or (words and len(numbers) + len(words) <= _FEW_VALUES):
+    distinct = len(numbers) + len(words)
+    is_choice = bool(words) and distinct <= min(_FEW_VALUES, len(trials) / 2)  # None, 2 or 3, and not None or a range
+    if len(set(numbers.values())) < 2 or is_choice:
         return _categorical(name, texts, [*sorted(numbers, key=lambda text: numbers[text]), *words])
     return _numeric(name, texts, numbers, words, space)
 
@@ -90,7 +92,7 @@ def _categorical(name: str, texts: Mapping[int, str], values: Sequence[str]) -> 
     return ParameterAxis(
         name=name,
         positions={number: place.get(text, place.get(_OTHER, 0.0)) for number, text in texts.items()},
-        ticks=[(position, shorten(value, _LABEL) or "''") for value, position in place.items()],
+        ticks=[(position, shorten(show_param(value), _LABEL) or "''") for value, position in place.items()],
         is_categorical=True,
         is_log=False,
         distinct=len(counts),

@@ -98,7 +98,13 @@ def compare_html(run_ids: Sequence[str], tracking_uri: str | None = None) -> str
 
 
 def comparison_page(compared: Sequence[ComparedStudy]) -> str:
-    """Return the page of a comparison."""
+    """Return the page of a comparison.
+
+    Parameters
+    ----------
+    compared : sequence of ComparedStudy
+        What `compare_studies` returned.
+    """
     studies = [one.study for one in compared]
     labels = [one.label for one in compared]
     params = dict.fromkeys(name for study in studies if study.best for name in study.best.params)
@@ -107,8 +113,6 @@ def comparison_page(compared: Sequence[ComparedStudy]) -> str:
         compared=compared,
         colors=[f"var(--{study_color(index)})" for index in range(len(compared))],
         comparable=comparable(studies),
-        metric=studies[0].metric,
-        higher=studies[0].greater_is_better,
         plots=comparison_plots(studies, labels) if comparable(studies) else [],
         params=list(params),
         links=links,
@@ -116,8 +120,13 @@ def comparison_page(compared: Sequence[ComparedStudy]) -> str:
 
 
 def comparable(studies: Sequence[StudyFacts]) -> bool:
-    """Return whether all studies with a score rank by the same metric, in the same direction."""
-    return len({(study.metric, study.greater_is_better) for study in studies if study.best is not None}) == 1
+    """Return whether all studies with a score rank by the same metric, in the same direction.
+
+    Parameters
+    ----------
+    studies : sequence of StudyFacts
+    """
+    return len({(study.metric, study.greater_is_better) for study in studies if study.best is not None}) <= 1
 
 
 def _best_of(studies: Sequence[StudyFacts]) -> StudyFacts | None:

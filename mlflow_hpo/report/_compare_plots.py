@@ -66,7 +66,7 @@ def _draw_lines(figure: Figure, studies: Sequence[StudyFacts], scale: ScoreScale
         axes.scatter(places[-1:], scores[-1:], s=30, color=color, zorder=4, clip_on=False)
     score_axis(axes, scale)
     xlabel = f"Time since the study began ({unit})" if by_time else "Trial"
-    dress(axes, xlabel=xlabel, ylabel=shorten(studies[0].metric or "score", 30))
+    dress(axes, xlabel=xlabel, ylabel=shorten(_metric(studies), 30))
     axes.set_xlim(left=0)
 
 
@@ -86,6 +86,10 @@ def _draw_spread(figure: Figure, studies: Sequence[StudyFacts], labels: Sequence
             axes.scatter([scale.clip(study.best.score)], [place], marker="D", s=64, color=color, zorder=4,
                          edgecolors=theme.SURFACE, linewidths=1.4, clip_on=False)  # fmt: skip
     score_axis(axes, scale, "x")
-    dress(axes, xlabel=shorten(studies[0].metric or "score", 60), grid="x")
+    dress(axes, xlabel=shorten(_metric(studies), 60), grid="x")
     axes.set_yticks(range(len(studies)), [shorten(label, 30) for label in labels], color=theme.INK)
     axes.set_ylim(len(studies) - 0.4, -0.6)
+
+
+def _metric(studies: Sequence[StudyFacts]) -> str:
+    return next((study.metric for study in studies if study.best is not None and study.metric), "score")

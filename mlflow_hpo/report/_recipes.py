@@ -89,17 +89,25 @@ def _project_command(study: StudyFacts) -> str:
     source = study.tags.get(_SOURCE_NAME, ".").removeprefix("file://").partition("#")[0]
     words = ["mlflow", "run", source, "-e", study.tags.get(_ENTRY_POINT, "main"), "--env-manager", "local"]
     for name, value in study.params.items():
-        if value and value != "''" and not name.startswith(_OURS):
-            words += ["-P", f"{name}={value}"]
+        if not name.startswith(_OURS) and (given := _unquoted(value)):
+            words += ["-P", f"{name}={given}"]
     return shlex.join(words)
+
+
+def _unquoted(value: str) -> str:
+    """Return a parameter of `mlflow run` as it was given: it is logged as the shell would have it quoted."""
+    try:
+        return " ".join(shlex.split(value))
+    except ValueError:
+        return value
 
 
 def _params_code(study: StudyFacts) -> str:
     params = study.best.params if study.best is not None else {}
     rows = [f"    {name!r}: {_literal(value)}," for name, value in params.items()]
-    use = "objective(list(params.values()))" if study.strategy == "gp_minimize" else (
-        "estimator.set_params(**params).fit(X, y)"
-    )  # fmt: skip
+    use = "estimator.set_params(**params).fit(X, y)"
+    if study.strategy == "gp_minimize":
+        use = "objective([params[dimension.name] for dimension in dimensions])"
     return "\n".join(["params = {", *rows, "}", use])
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
-import mlflow_hpo
 from mlflow_hpo.core.clock import now_ms
 from mlflow_hpo.report import _values as values
 from mlflow_hpo.report._canvas import Plot, to_svg
@@ -52,8 +52,15 @@ def _environment() -> Environment:
         "shorten": values.shorten,
     }
     environment.globals |= {
-        "version": mlflow_hpo.__version__,
+        "version": _version(),
         "light": Markup(css_variables(dark=False)),
         "dark": Markup(css_variables(dark=True)),
     }
     return environment
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("mlflow-hpo")
+    except importlib.metadata.PackageNotFoundError:  # a checkout that was not installed
+        return ""

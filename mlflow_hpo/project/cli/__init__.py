@@ -1,4 +1,4 @@
-"""The command line: `mlflow-hpo run`, `check`, `trials`, `best`, `register`.
+"""The command line: `mlflow-hpo run`, `check`, `trials`, `best`, `register`, `report`, `compare`.
 
 Heavy imports wait inside the commands: `mlflow-hpo --help` answers at once.
 """
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import mlflow_hpo
+from mlflow_hpo.project.cli._compare_command import compare
 from mlflow_hpo.project.cli._exits import ended
 from mlflow_hpo.project.cli._options import Text, WholeNumber, YesNo
+from mlflow_hpo.project.cli._report_command import report
 
 if TYPE_CHECKING:
     from mlflow_hpo.project.study_file import Override, StudyFile
@@ -164,6 +166,10 @@ def register(run_id: str, tracking_uri: str | None, debug: bool, name: str, alia
     from mlflow_hpo.project.cli._report import register_run
 
     register_run(run_id, tracking_uri, name=name, alias=alias, promote=promote)
+
+
+cli.add_command(report)
+cli.add_command(compare)
 
 
 def _load(study_file: str, options: dict[str, Any]) -> StudyFile:
