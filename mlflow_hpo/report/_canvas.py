@@ -22,10 +22,12 @@ _PNG_SCALE = 2.5
 _PROLOG = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _LEFT_OUT = re.compile(r"<metadata>.*?</metadata>|<style type=\"text/css\">.*?</style>|<!--.*?-->", re.DOTALL)
 _SIZE = re.compile(r"<svg [^>]*?viewBox=\"([^\"]*)\"[^>]*>")
+# Matplotlib says it in one property or in several, by its version.
 _FONT = re.compile(r"font: (?:(\w+) )?([\d.]+)px [^;\"]*")
+_FAMILY = re.compile(r"font-family: [^;\"]*(?:; )?")
 _ID = re.compile(r" id=\"([^\"]*)\"")
 _ID_USED = re.compile(r"(?:href=\"#|url\(#)([\w-]+)")
-_LINK = re.compile(r"<a xlink:href=\"#trial-(\d+)\">")
+_LINK = re.compile(r"<a xlink:href=\"#trial-(\d+)\"[^>]*>")
 _SETTINGS = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # a parameter may be called $x$
@@ -75,6 +77,7 @@ def to_svg(plot: Plot) -> str:
     svg = _LEFT_OUT.sub("", _PROLOG.sub("", buffer.getvalue(), count=1))
     svg = _SIZE.sub(rf'<svg viewBox="\1" role="img" aria-label="{escape(plot.title)}">', svg, count=1)
     svg = _FONT.sub(lambda match: f"font-size:{match[2]}px" + (f";font-weight:{match[1]}" if match[1] else ""), svg)
+    svg = _FAMILY.sub("", svg)
     used = set(_ID_USED.findall(svg))
     svg = _ID.sub(lambda match: match[0] if match[1] in used else "", svg)
     svg = _LINK.sub(lambda match: _link(int(match[1]), plot.tooltips), svg)

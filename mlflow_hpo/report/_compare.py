@@ -78,7 +78,7 @@ def compare_studies(run_ids: Sequence[str], tracking_uri: str | None = None) -> 
 
 
 def compare_html(run_ids: Sequence[str], tracking_uri: str | None = None) -> str:
-    """Return a page that compares studies: one HTML file that needs no other, no script and no network.
+    """Return a page that compares studies: one HTML file that needs no other and no network.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ PLOTS = "plots"
 
 
 def report_html(run_id: str, tracking_uri: str | None = None) -> str:
-    """Return the page about a study: one HTML file that needs no other, no script and no network.
+    """Return the page about a study: one HTML file that needs no other and no network.
 
     Parameters
     ----------

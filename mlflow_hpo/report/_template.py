@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
 import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +53,12 @@ def _environment() -> Environment:
         "moment": values.show_moment,
         "shorten": values.shorten,
     }
+    assert environment.loader is not None
+    script = environment.loader.get_source(environment, "page.js")[0]
     environment.globals |= {
+        "script": Markup(script),
+        # The page allows this script alone: what a parameter's value may hold runs nowhere.
+        "script_digest": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "version": _version(),
         "light": Markup(css_variables(dark=False)),
         "dark": Markup(css_variables(dark=True)),
