@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# Matplotlib's settings are the process's.
+_DRAWING = threading.Lock()
 _POINTS = 72  # so that one unit of the SVG is one point of the figure
-_PNG_SCALE = 2.5
+_PNG_SCALE = 2.0
 _PROLOG = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _LEFT_OUT = re.compile(r"<metadata>.*?</metadata>|<style type=\"text/css\">.*?</style>|<!--.*?-->", re.DOTALL)
 _SIZE = re.compile(r"<svg [^>]*?viewBox=\"([^\"]*)\"[^>]*>")
@@ -133,7 +136,7 @@ def _drawn(plot: Plot, settings: Mapping[str, Any]) -> Iterator[Figure]:
     from matplotlib.figure import Figure
 
     known: Any = {name: value for name, value in settings.items() if name in mpl.rcParams}
-    with mpl.rc_context(known), warnings.catch_warnings():
+    with _DRAWING, mpl.rc_context(known), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the browser has the fonts
         figure = Figure(figsize=(plot.width / _POINTS, plot.height / _POINTS), dpi=_POINTS, layout="constrained")
         plot.draw(figure)

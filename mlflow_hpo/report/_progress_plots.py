@@ -10,7 +10,7 @@ from mlflow_hpo.report import _theme as theme
 from mlflow_hpo.report._canvas import Plot, dress, trial_links
 from mlflow_hpo.report._read import StudyFacts, TrialFacts
 from mlflow_hpo.report._scores import ScoreScale, best_so_far, score_scale
-from mlflow_hpo.report._values import show_number, show_seconds, show_tick, time_unit
+from mlflow_hpo.report._values import shorten, show_number, show_seconds, show_tick, time_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,7 +113,7 @@ def _draw_by_trial(figure: Figure, study: StudyFacts, scale: ScoreScale) -> None
     worst = scale.low if study.greater_is_better else scale.high
     failed = [trial.number for trial in study.failed]
     axes.scatter(failed, [worst] * len(failed), marker="x", s=20, color=theme.MUTED, linewidths=1, clip_on=False)
-    dress(axes, xlabel="Trial", ylabel=study.metric or "")
+    dress(axes, xlabel="Trial", ylabel=shorten(study.metric or "", 34))
     _whole_numbers(axes, max(trial.number for trial in study.trials))
 
 
@@ -123,7 +123,7 @@ def _draw_by_time(figure: Figure, study: StudyFacts, scale: ScoreScale) -> None:
     seconds = [max(0, (trial.end_ms or study.start_ms) - study.start_ms) / 1000 for trial in trials]
     unit, size = time_unit(seconds[-1])
     _draw_scores(axes, [second / size for second in seconds], trials, study, scale)
-    dress(axes, xlabel=f"Time since the study began ({unit})", ylabel=study.metric or "")
+    dress(axes, xlabel=f"Time since the study began ({unit})", ylabel=shorten(study.metric or "", 34))
     axes.set_xlim(left=0)
 
 
@@ -204,7 +204,7 @@ def _draw_score_against_time(figure: Figure, study: StudyFacts, scale: ScoreScal
     score_axis(axes, scale)
     if study.best is not None and study.best.seconds is not None:
         mark_best(axes, study.best.seconds / size, study.best, scale)
-    dress(axes, xlabel=f"Duration of the trial ({unit})", ylabel=study.metric or "")
+    dress(axes, xlabel=f"Duration of the trial ({unit})", ylabel=shorten(study.metric or "", 34))
     axes.set_xlim(left=0)
 
 

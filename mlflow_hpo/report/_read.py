@@ -219,8 +219,8 @@ def read_study(run_id: str, tracking_uri: str | None = None) -> StudyFacts:
     run = read_study_run(run_id, tracking_uri)
     client = connect(tracking_uri)
     tags = dict(run.data.tags)
-    metric = tags.get(names.METRIC)
-    children = list(_children(client, run))
+    metric = names.key(tags[names.METRIC]) if names.METRIC in tags else None
+    children = _last_attempts(_children(client, run))
     trials = sorted((_trial(child, metric) for child in children), key=lambda trial: trial.number)
     greater_is_better = tags.get(names.DIRECTION, "True") == "True"
     best = _best(trials, tags.get(names.BEST_TRIAL), greater_is_better)
@@ -249,7 +249,7 @@ def read_curves(study: StudyFacts) -> list[Curve]:
     if study.best is None:
         return []
     client = connect(study.tracking_uri)
-    refit = connect(study.tracking_uri).get_run(study.run_id).data.metrics
+    refit = client.get_run(study.run_id).data.metrics
     keys = [(study.best.run_id, key) for key in _curve_keys(study.best.metrics, study.metric)]
     keys += [(study.run_id, key) for key in sorted(refit) if key.startswith("refit/")]
     curves = (_curve(client, run_id, key) for run_id, key in keys[:_MOST_CURVES])
@@ -297,6 +297,14 @@ def _children(client: Any, study: Any) -> Iterator[Any]:
         token = page.token
         if not token:
             return
+
+
+def _last_attempts(runs: Iterable[Any]) -> list[Any]:
+    """Return one run a trial: a study that was taken up again has run what was interrupted a second time."""
+    latest: dict[int, Any] = {}
+    for run in sorted(runs, key=lambda run: (run.info.status == "FINISHED", run.info.start_time)):
+        latest[int(run.data.tags[names.TRIAL])] = run
+    return list(latest.values())
 
 
 def _trial(run: Any, metric: str | None) -> TrialFacts:

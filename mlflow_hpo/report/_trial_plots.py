@@ -181,7 +181,7 @@ def _draw_folds(
         axes.scatter([scale.clip(trial.score or 0.0)], [place], marker="|", s=150, color=theme.INK, linewidths=2,
                      zorder=4)  # fmt: skip
     score_axis(axes, scale, "x")
-    dress(axes, xlabel=study.metric or "", grid="x")
+    dress(axes, xlabel=shorten(study.metric or "", 50), grid="x")
     labels = [f"Trial {trial.number}" for trial in trials]
     axes.set_yticks(range(len(trials)), labels, color=theme.INK)
     axes.set_ylim(len(trials) - 0.4, -0.6)

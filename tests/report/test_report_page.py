@@ -10,7 +10,7 @@ import time
 import pytest
 from mlflow import MlflowClient
 from report_pages import check_self_contained
-from report_studies import WriteStudy, Written, folds, grid
+from report_studies import WriteStudy, Written, folds, grid, write_trial
 
 from mlflow_hpo.core.errors import NotFoundError
 from mlflow_hpo.report import report_html
@@ -172,6 +172,15 @@ def test_learning_curves_of_the_best_trial(write_study: WriteStudy) -> None:
     page = check_self_contained(report_html(write_study(trials)))
     assert page.plots[:2] == ["Learning curve: loss", "Learning curve: accuracy"]
     assert {"training", "validation"} <= set(page.text.split())
+
+
+def test_of_a_trial_that_was_run_again_the_last_attempt_counts(write_study: WriteStudy, store: MlflowClient) -> None:
+    run_id = write_study([*grid(2), Written({"C": 7}, status="KILLED")])
+    experiment = store.get_experiment_by_name("tests").experiment_id
+    write_trial(store, experiment, run_id, 2, Written({"C": 7}, folds(0.9, 0.95)))
+    page = check_self_contained(report_html(run_id))
+    assert "Trials 3 all finished" in page.text
+    assert "Found in trial 2" in page.text
 
 
 def test_the_searchs_own_choice_is_explained(write_study: WriteStudy) -> None:
