@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from mlflow_hpo.report._read import StudyFacts, TrialFacts
+from mlflow_hpo.report._facts import StudyFacts, TrialFacts
 from mlflow_hpo.report._values import as_number, shorten, show_param, show_tick
 
 NOT_SET = "not set"
@@ -20,6 +21,8 @@ _MOST_CATEGORIES = 10
 _FEW_VALUES = 7
 _LOG_RATIO = 30.0
 _SLOT = 0.13
+_JITTER = 0.5  # of a category's width
+_NUMBER_JITTER = 0.035
 _TICK_GAP = 0.13
 _LABEL = 22
 
@@ -69,6 +72,16 @@ def parameter_axes(study: StudyFacts) -> list[ParameterAxis]:
     place = {name: index for index, name in enumerate(order)}
     axes = [_axis(name, trials, study.params.get(f"space.{name}", "")) for name in known]
     return sorted((axis for axis in axes if axis.distinct > 1), key=lambda axis: place.get(axis.name, len(place)))
+
+
+def jittered(axis: ParameterAxis, trial: TrialFacts) -> float:
+    """Return a trial's place on an axis, moved a little within its category: many lie on one spot."""
+    place = axis.positions[trial.number]
+    if axis.is_categorical:
+        width = _JITTER / len(axis.ticks)
+    else:
+        width = _NUMBER_JITTER if axis.distinct <= _FEW_VALUES or place < axis.begin else 0.0
+    return place + width * (random.Random(trial.number).random() - 0.5)
 
 
 def _axis(name: str, trials: Sequence[TrialFacts], space: str) -> ParameterAxis:

@@ -11,8 +11,8 @@ import numpy as np
 
 from mlflow_hpo.report import _theme as theme
 from mlflow_hpo.report._canvas import Plot, dress
-from mlflow_hpo.report._progress_plots import beyond_note, score_axis
-from mlflow_hpo.report._read import StudyFacts
+from mlflow_hpo.report._facts import StudyFacts
+from mlflow_hpo.report._score_axis import beyond_note, score_axis
 from mlflow_hpo.report._scores import ScoreScale, best_so_far, score_scale
 from mlflow_hpo.report._values import shorten, time_unit
 

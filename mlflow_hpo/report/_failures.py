@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlflow_hpo.report._read import StudyFacts, TrialFacts, read_traceback
+from mlflow_hpo.report._facts import StudyFacts, TrialFacts
+from mlflow_hpo.report._read import read_traceback
 from mlflow_hpo.report._values import shorten, show_param
 
 _MOST_GROUPS = 12

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from mlflow_hpo.report._axis import ParameterAxis, parameter_axes
 from mlflow_hpo.report._canvas import Plot
+from mlflow_hpo.report._facts import StudyFacts
 from mlflow_hpo.report._importance import Importance, parameter_importance
-from mlflow_hpo.report._parameter_plots import importance_plot, parallel_plot, slice_plots, slices_plot
+from mlflow_hpo.report._parallel_plot import parallel_plot
+from mlflow_hpo.report._parameter_plots import importance_plot, slice_plots, slices_plot
 from mlflow_hpo.report._progress_plots import progress_plots, time_plots, trial_tooltip
-from mlflow_hpo.report._read import StudyFacts, read_curves
+from mlflow_hpo.report._read import read_curves
 from mlflow_hpo.report._trial_plots import curve_plots, fold_plot
 
 

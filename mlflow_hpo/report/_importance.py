@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlflow_hpo.report._axis import ParameterAxis
-from mlflow_hpo.report._read import StudyFacts
+from mlflow_hpo.report._facts import StudyFacts
 
 METHOD = "Permutation importance of a random forest (scikit-learn)"
 LEAST_TRIALS = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlsplit
 
-from mlflow_hpo.report._read import StudyFacts
+from mlflow_hpo.report._facts import StudyFacts
 from mlflow_hpo.tracking import names
 
 _LOCAL_UI = "http://127.0.0.1:5000"

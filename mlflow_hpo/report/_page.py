@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlflow_hpo.report import _links as links
+from mlflow_hpo.report._facts import StudyFacts, TrialFacts
 from mlflow_hpo.report._failures import failure_groups
 from mlflow_hpo.report._figures import StudyPlots
 from mlflow_hpo.report._importance import LEAST_TRIALS, METHOD
 from mlflow_hpo.report._parameter_plots import importance_note, slices_note
-from mlflow_hpo.report._read import StudyFacts, TrialFacts, read_data, read_versions
+from mlflow_hpo.report._read import read_data, read_versions
 from mlflow_hpo.report._recipes import recipes
 from mlflow_hpo.report._summary import choice_note, key_figures, rivals, spread_of
 from mlflow_hpo.report._template import render

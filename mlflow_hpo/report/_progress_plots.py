@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_hpo.report import _theme as theme
 from mlflow_hpo.report._canvas import Plot, dress, trial_links
-from mlflow_hpo.report._read import StudyFacts, TrialFacts
+from mlflow_hpo.report._facts import StudyFacts, TrialFacts
+from mlflow_hpo.report._score_axis import beyond_note, mark_best, score_axis
 from mlflow_hpo.report._scores import ScoreScale, best_so_far, score_scale
-from mlflow_hpo.report._values import shorten, show_number, show_seconds, show_tick, time_unit
+from mlflow_hpo.report._values import shorten, show_number, show_seconds, time_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,29 +80,6 @@ def time_plots(study: StudyFacts, tooltips: Mapping[int, str]) -> list[Plot]:
     return plots
 
 
-def beyond_note(scale: ScoreScale, what: str = "trial") -> str:
-    """Return the sentence that says how many scores lie beyond an axis."""
-    if not scale.beyond:
-        return ""
-    they_lie = f"1 {what} lies" if scale.beyond == 1 else f"{scale.beyond} {what}s lie"
-    return f" {they_lie} beyond the axis, drawn at its edge."
-
-
-def score_axis(axes: Axes, scale: ScoreScale, which: str = "y") -> None:
-    """Give an axis the range and the ticks of the scores."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
-
-    axis = axes.yaxis if which == "y" else axes.xaxis
-    (axes.set_yscale if which == "y" else axes.set_xscale)("log" if scale.is_log else "linear")
-    (axes.set_ylim if which == "y" else axes.set_xlim)(scale.low, scale.high)
-    if scale.is_log:
-        axis.set_major_locator(LogLocator(numticks=7))
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(FuncFormatter(lambda value, _: show_tick(value)))
-    else:
-        axis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
-
-
 def _failed_note(study: StudyFacts) -> str:
     return " Crosses at the edge are trials that failed." if study.failed else ""
 
@@ -142,23 +120,6 @@ def _draw_scores(
     if study.best is not None and study.best in trials:
         place = places[list(trials).index(study.best)]
         mark_best(axes, place, study.best, scale)
-
-
-def mark_best(axes: Axes, place: float, best: TrialFacts, scale: ScoreScale) -> None:
-    """Mark the best trial."""
-    if best.score is not None:
-        axes.scatter(
-            [place],
-            [scale.clip(best.score)],
-            s=70,
-            marker="D",
-            color=theme.VERMILLION,
-            edgecolors=theme.SURFACE,
-            linewidths=1.4,
-            zorder=5,
-            clip_on=False,
-            urls=trial_links([best.number]),
-        )
 
 
 def _whole_numbers(axes: Axes, last: int) -> None:

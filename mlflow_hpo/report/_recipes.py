@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlflow_hpo.report._facts import RegisteredVersion, StudyFacts
 from mlflow_hpo.report._links import has_server, shown_uri
-from mlflow_hpo.report._read import RegisteredVersion, StudyFacts
 from mlflow_hpo.report._values import shorten
 
 _ENTRY_POINT = "mlflow.project.entryPoint"

@@ -9,7 +9,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from mlflow_hpo.report._read import StudyFacts, TrialFacts
+from mlflow_hpo.report._facts import StudyFacts, TrialFacts
 
 # Interquartile ranges beyond the quartile: Tukey's "far out"; of few scores an odd one is shown as long as it can be.
 _FENCE, _FENCE_OF_FEW = 3.0, 10.0

@@ -6,7 +6,7 @@ import math
 import statistics
 from dataclasses import dataclass
 
-from mlflow_hpo.report._read import StudyFacts, TrialFacts
+from mlflow_hpo.report._facts import StudyFacts, TrialFacts
 from mlflow_hpo.report._trial_plots import fold_scores
 from mlflow_hpo.report._values import show_number, show_seconds
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from mlflow_hpo.report import _theme as theme
 from mlflow_hpo.report._canvas import Plot, dress
-from mlflow_hpo.report._progress_plots import beyond_note, score_axis
-from mlflow_hpo.report._read import Curve, StudyFacts, TrialFacts
+from mlflow_hpo.report._facts import Curve, StudyFacts, TrialFacts
+from mlflow_hpo.report._score_axis import beyond_note, score_axis
 from mlflow_hpo.report._scores import ScoreScale, score_scale
 from mlflow_hpo.report._values import finite, shorten
 

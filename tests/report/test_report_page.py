@@ -14,9 +14,10 @@ from report_studies import WriteStudy, Written, folds, grid, write_trial
 
 from mlflow_hpo.core.errors import NotFoundError
 from mlflow_hpo.report import report_html
+from mlflow_hpo.report._facts import StudyFacts, TrialFacts
 from mlflow_hpo.report._figures import study_plots
 from mlflow_hpo.report._page import study_page
-from mlflow_hpo.report._read import StudyFacts, TrialFacts, read_study
+from mlflow_hpo.report._read import read_study
 
 
 def test_a_whole_study(write_study: WriteStudy) -> None:

@@ -14,8 +14,8 @@ from report_studies import BEGIN
 from mlflow_hpo.report import _theme as theme
 from mlflow_hpo.report._axis import parameter_axes
 from mlflow_hpo.report._canvas import Plot, to_png, to_svg
+from mlflow_hpo.report._facts import StudyFacts, TrialFacts
 from mlflow_hpo.report._importance import parameter_importance
-from mlflow_hpo.report._read import StudyFacts, TrialFacts
 from mlflow_hpo.report._scores import best_so_far, score_scale
 
 
