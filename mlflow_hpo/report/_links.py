@@ -38,10 +38,23 @@ def has_server(study: StudyFacts) -> bool:
 
 
 def shown_uri(study: StudyFacts) -> str:
-    """Return the store's URI without user, password and query."""
-    if "://" not in study.tracking_uri:
-        return study.tracking_uri
-    parts = urlsplit(study.tracking_uri)
+    """Return the store's URI as it may be shown."""
+    return without_secrets(study.tracking_uri)
+
+
+def without_secrets(uri: str) -> str:
+    """Return a URI without user, password, query and fragment.
+
+    Examples
+    --------
+    >>> without_secrets("https://user:secret@mlflow.example:8080/api?token=abc")
+    'https://mlflow.example:8080/api'
+    >>> without_secrets("sqlite:///mlflow.db")
+    'sqlite:///mlflow.db'
+    """
+    if "://" not in uri:
+        return uri
+    parts = urlsplit(uri)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 

@@ -203,7 +203,7 @@ def test_the_registered_model_is_what_is_loaded(write_study: WriteStudy, store: 
 def test_a_project_is_run_again_with_its_parameters(write_study: WriteStudy) -> None:
     tags = {
         "mlflow.source.type": "PROJECT",
-        "mlflow.source.name": "https://example.org/p.git#sub",
+        "mlflow.source.name": "https://me:secret@example.org/p.git#sub",
         "mlflow.project.entryPoint": "bayes",
     }
     run_id = write_study(grid(2), tags=tags, params={"trials": "30", "study": "'my study.yaml'", "seed": "''"})
@@ -212,6 +212,7 @@ def test_a_project_is_run_again_with_its_parameters(write_study: WriteStudy) -> 
     assert "-P trials=30" in page.text
     assert "'study=my study.yaml'" in page.text
     assert "seed=" not in page.text
+    assert "secret" not in page.text
 
 
 def test_a_run_that_is_no_study(write_study: WriteStudy, store: MlflowClient) -> None:
