@@ -32,6 +32,7 @@ def store(tmp_path: Path, fresh_database: Path, monkeypatch: pytest.MonkeyPatch)
     database = tmp_path / "mlflow.db"
     shutil.copy(fresh_database, database)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_HPO_SPOOL", str(tmp_path / "spool"))
     for variable in _INHERITED:
         monkeypatch.delenv(variable, raising=False)
     uri = f"sqlite:///{database}"

@@ -42,21 +42,35 @@ class TrialStarted:
         The candidate's parameters.
     tags : mapping of str to str
         Further tags of the trial's run.
+    run_id : str or None
+        The run that the trial has already, from an earlier start of the study.
     """
 
     trial: int
     name: str
     params: Mapping[str, Any]
     tags: Mapping[str, str] = field(default_factory=dict)
+    run_id: str | None = None
     time_ms: int = field(default_factory=now_ms)
 
 
 @dataclass(frozen=True)
 class FoldEnded:
-    """A fold's scores are in, under the names they have in `cv_results_`."""
+    """A fold's scores are in, under the names they have in `cv_results_`.
+
+    Parameters
+    ----------
+    trial : int
+        Number of the trial in its study, from 0.
+    metrics : mapping of str to float
+        The scores and times.
+    tags : mapping of str to str
+        What else is noted on the trial's run.
+    """
 
     trial: int
     metrics: Mapping[str, float]
+    tags: Mapping[str, str] = field(default_factory=dict)
     time_ms: int = field(default_factory=now_ms)
 
 
@@ -70,15 +84,15 @@ class FittedModel:
         Split index from 0, or None for a trial without folds.
     estimator : estimator or None
         The fitted estimator, where it was fitted in this process.
-    blob : bytes or None
-        The packed model, where it was fitted in another process.
+    packed : PackedModel or None
+        The same as data, where it was fitted in another process.
     template : ModelTemplate or None
         What its signature and requirements are, where they differ from the study's.
     """
 
     fold: int | None
     estimator: Any = None
-    blob: bytes | None = None
+    packed: Any = None
     template: Any = None
 
 

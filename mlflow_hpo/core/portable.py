@@ -5,8 +5,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Variables:
+    """The variables of one part of a network, a layer or its optimizer, as its file holds them.
+
+    Parameters
+    ----------
+    path : str
+        Their place in the file.
+    name : str or None
+        What the part is called.
+    arrays : mapping of str to ndarray
+        Their values, copied.
+    """
+
+    path: str
+    name: str | None
+    arrays: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class NetworkArchive:
+    """What a network's own file holds, taken out of the network in a moment, to be written by whoever has time.
+
+    Parameters
+    ----------
+    config, metadata : dict
+        Its two JSON texts.
+    variables : tuple of Variables
+        Its weights.
+    """
+
+    config: dict[str, Any]
+    metadata: dict[str, Any]
+    variables: tuple[Variables, ...]
 
 
 @dataclass(frozen=True)
@@ -26,6 +65,9 @@ class PortableNetwork:
         predictions are the network's raw outputs.
     batch_size : int
         Rows a step of `network.predict` takes: another size can change the last bits.
+    archive : callable or None
+        Takes the network's content out; returns None where only the network's own `save` can. None where nothing else
+        can in any case.
     """
 
     network: Any
@@ -33,6 +75,7 @@ class PortableNetwork:
     feature_encoder: Any
     target_encoder: Any
     batch_size: int
+    archive: Callable[[Any], NetworkArchive | None] | None = None
 
 
 @runtime_checkable

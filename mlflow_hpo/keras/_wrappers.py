@@ -17,6 +17,7 @@ from mlflow_hpo.core.reporting import current_reporter
 from mlflow_hpo.keras._parameters import adopt, check_names, passed
 from mlflow_hpo.keras._seeding import seeded, undisturbed
 from mlflow_hpo.keras._targets import fit_to_loss, is_one_hot, portable_feature_encoder, portable_target_encoder
+from mlflow_hpo.keras.archive import archive_network
 from mlflow_hpo.keras.callbacks import ReportEpochs
 from mlflow_hpo.keras.reuse import ReusingModel
 from mlflow_hpo.keras.watch import reported_otherwise
@@ -183,6 +184,7 @@ class _KerasEstimator(scikeras.wrappers.BaseWrapper):
             feature_encoder=portable_feature_encoder(self.feature_encoder_),
             target_encoder=portable_target_encoder(self.target_encoder_),
             batch_size=_ALL_ROWS if batch_size == -1 else int(batch_size),
+            archive=archive_network,
         )
 
     def __sklearn_tags__(self) -> Tags:

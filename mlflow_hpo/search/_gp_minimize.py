@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from inspect import Parameter, signature
 from typing import Any
 
@@ -21,6 +22,7 @@ from mlflow_hpo.search.gp import with_fast_gp
 from mlflow_hpo.study.objective import BareNetwork, fitted_network
 from mlflow_hpo.study.session import StudySession, open_study
 from mlflow_hpo.tracking.autolog import autologging_suspended
+from mlflow_hpo.tracking.delivery import StoreAwayError
 from mlflow_hpo.tracking.models import ModelTemplate
 from mlflow_hpo.tracking.opening import StudyPlan
 from mlflow_hpo.tracking.outcome import StudyOutcome
@@ -113,18 +115,23 @@ class _TrackedObjective:
         trial = self._calls
         self._calls += 1
         study.begin_candidates([named_point(self._names, point)], n_folds=0)
-        _, run_id = study.trial_run(trial)
         reporter = Reporter(trial, None, study.hear, run=lambda: study.trial_run(trial))
         try:
-            with active_run(run_id), reporting(reporter), watch_fits():
+            with self._active(trial), reporting(reporter), watch_fits():
                 value = self._func(point)
         except Exception:
             study.end_objective(trial, {}, None, error=traceback.format_exc())
             raise
         study.end_objective(trial, {OBJECTIVE: _cost(value)}, _model(reporter))
-        # The user's next call may go on training the same model.
-        study.writer.flush()
         return value
+
+    def _active(self, trial: int) -> AbstractContextManager[None]:
+        """Make the trial's run the active one; where the store is away, the objective goes on without."""
+        study = self._session.study
+        try:
+            return active_run(study.run, study.trial_run(trial)[1])
+        except StoreAwayError:
+            return nullcontext()
 
 
 def _same(func: Any) -> Any:

@@ -100,7 +100,7 @@ class FoldTask:
         if self.template is None:
             return FittedModel(self.fold, estimator=estimator)
         try:
-            return FittedModel(self.fold, blob=pack_estimator(estimator, self.template))
+            return FittedModel(self.fold, packed=pack_estimator(estimator, self.template))
         except HPOError:
             return None
 

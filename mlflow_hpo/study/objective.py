@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from mlflow_hpo.core.events import FittedModel
-from mlflow_hpo.core.portable import PortableNetwork
+from mlflow_hpo.core.portable import NetworkArchive, PortableNetwork
 from mlflow_hpo.tracking.models import ModelTemplate
 
 
@@ -49,7 +49,7 @@ class BareNetwork(BaseEstimator):
 
     def to_portable(self) -> PortableNetwork:
         """Return the network, with nothing to encode around it."""
-        return PortableNetwork(self.network, "regressor", feature_encoder=None, target_encoder=None, batch_size=32)
+        return PortableNetwork(self.network, "regressor", None, None, batch_size=32, archive=_archive)
 
 
 def fitted_network(network: Any) -> FittedModel:
@@ -62,6 +62,12 @@ def fitted_network(network: Any) -> FittedModel:
     estimator = BareNetwork(network)
     inputs, outputs = _sample(network.inputs), _sample(network.outputs)
     return FittedModel(None, estimator=estimator, template=ModelTemplate.from_data(estimator, inputs, outputs))
+
+
+def _archive(network: Any) -> NetworkArchive | None:
+    from mlflow_hpo.keras.archive import archive_network  # imports Keras, which an objective without it need not have
+
+    return archive_network(network)
 
 
 def _sample(tensors: Any) -> Any:

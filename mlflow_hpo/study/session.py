@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from mlflow_hpo.core.config import Tracking
@@ -15,16 +14,14 @@ from mlflow_hpo.core.events import RunStatus
 from mlflow_hpo.core.reporting import Reporter, current_reporter
 from mlflow_hpo.study.result import StudyResult
 from mlflow_hpo.study.study import Study
-from mlflow_hpo.tracking.keeper import ModelKeeper
+from mlflow_hpo.tracking.dataset import data_record
+from mlflow_hpo.tracking.delivery import StoreAwayError, courier
 from mlflow_hpo.tracking.models import ModelTemplate
-from mlflow_hpo.tracking.opening import StudyPlan, log_data, log_plan
-from mlflow_hpo.tracking.outcome import StudyOutcome, log_outcome, register_outcome
+from mlflow_hpo.tracking.opening import StudyPlan, plan_record
+from mlflow_hpo.tracking.outcome import StudyOutcome, outcome_record
 from mlflow_hpo.tracking.registry import check_names
-from mlflow_hpo.tracking.runs import StudyRun, close_study_run, log_failure, open_study_run
-from mlflow_hpo.tracking.store import connect
-from mlflow_hpo.tracking.writer import Writer
-
-_logger = logging.getLogger(__name__)
+from mlflow_hpo.tracking.runs import StudyRun, leave_study_run, open_study_run
+from mlflow_hpo.tracking.writer import Writer, failure
 
 
 @dataclass(frozen=True)
@@ -60,14 +57,9 @@ class StudySession:
 
     def conclude(self, outcome: StudyOutcome) -> StudyResult:
         """Keep what the study has found, and return where it is."""
-        self.study.writer.flush()
-        registered = None
-        try:
-            log_outcome(connect(self.run.tracking_uri), self.run, outcome, self.template)
-            registered = register_outcome(self.run, self.tracking)
-        except Exception:
-            # What was searched for hours is not to be lost with the store.
-            _logger.warning("What study %s has found could not be written to MLflow", self.run.run_id, exc_info=True)
+        writer, tracking = self.study.writer, self.tracking
+        writer.log(outcome_record(outcome))
+        registered = writer.conclude(outcome.estimator, tracking.register_as, tracking.alias)
         return StudyResult(self.name, self.run.run_id, self.run.experiment_id, self.run.tracking_uri, registered)
 
 
@@ -88,14 +80,12 @@ def open_study(plan: StudyPlan, tracking: Tracking, template: ModelTemplate, X: 
     InvalidArgumentError
         No model can be registered under the name that `tracking` gives.
     """
+    courier().start()
     if tracking.register_as is not None:
         check_names(tracking.register_as, tracking.alias)
-    reporter = current_reporter()
-    parent = reporter.run() if reporter is not None and reporter.run is not None else None
     name = tracking.study or plan.default_name
-    run = open_study_run(name, {**plan.tags, **(tracking.tags or {})}, parent)
-    client = connect(run.tracking_uri)
-    writer = Writer(client, run, ModelKeeper(client, run.experiment_id, template, tracking.keep_best))
+    run = open_study_run(name, {**plan.tags, **(tracking.tags or {})}, _run_around())
+    writer = Writer(run, template, tracking.keep_best)
     study = Study(
         run,
         writer,
@@ -103,17 +93,41 @@ def open_study(plan: StudyPlan, tracking: Tracking, template: ModelTemplate, X: 
         metric=plan.metric,
         greater_is_better=plan.greater_is_better,
     )
-    writer.put(partial(log_plan, client, run, plan))
-    if X is not None:
-        writer.put(partial(log_data, client, run, X, y))
+    writer.log(plan_record(plan))
+    data = _note_data(writer, X, y)
     status = RunStatus.FINISHED
     try:
         yield StudySession(name, study, tracking, template)
     except BaseException as error:
         status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.KILLED
-        writer.put(partial(log_failure, client, run, traceback.format_exc()))
+        writer.log(failure(None, traceback.format_exc()))
         raise
     finally:
         study.abort(RunStatus.KILLED)
-        writer.close()
-        close_study_run(run, status)
+        leave_study_run(run)
+        data.join()
+        writer.close(status)
+
+
+def _run_around() -> tuple[str, str] | None:
+    """Return tracking URI and id of the run of the trial that this study begins in, if it begins in one."""
+    reporter = current_reporter()
+    if reporter is None or reporter.run is None:
+        return None
+    try:
+        return reporter.run()
+    except StoreAwayError:
+        return None
+
+
+def _note_data(writer: Writer, X: Any, y: Any) -> threading.Thread:
+    """Note the data on the study's run, beside the search: its digest takes a second a gigabyte."""
+
+    def note() -> None:
+        record = None if X is None else data_record(X, y)
+        if record is not None:
+            writer.log(record)
+
+    thread = threading.Thread(target=note, name="mlflow-hpo-data", daemon=True)
+    thread.start()
+    return thread

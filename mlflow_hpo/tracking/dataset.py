@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
-from mlflow import MlflowClient
 from mlflow.data.dataset import Dataset
 from mlflow.data.numpy_dataset import from_numpy
 from mlflow.data.pandas_dataset import from_pandas
-from mlflow.entities import DatasetInput, InputTag
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+
+from mlflow_hpo.tracking.records import DataSeen
+
+_logger = logging.getLogger(__name__)
 
 _DIGEST_LENGTH = 16
 
 
-def log_dataset(client: MlflowClient, run_id: str, X: Any, y: Any, name: str | None = None) -> None:
-    """Log X and y as the training data of a run.
+def data_record(X: Any, y: Any, name: str | None = None) -> DataSeen | None:
+    """Return what is written about the training data; None for data that MLflow cannot describe.
 
     Parameters
     ----------
-    client : MlflowClient
-    run_id : str
     X : array-like of shape (n_samples, ...)
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), or None
     name : str or None
         What the data set is called; MLflow's default where None.
     """
-    dataset = _describe(X, y, name)
-    tags = [InputTag(MLFLOW_DATASET_CONTEXT, "training")]
-    client.log_inputs(run_id, [DatasetInput(dataset=dataset._to_mlflow_entity(), tags=tags)])
+    try:
+        entity = _describe(X, y, name)._to_mlflow_entity()
+    except Exception:
+        _logger.debug("MLflow cannot describe the data", exc_info=True)
+        return None
+    return DataSeen(dict(entity))
 
 
 def _describe(X: Any, y: Any, name: str | None) -> Dataset:

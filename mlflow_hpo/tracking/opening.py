@@ -1,21 +1,16 @@
-"""What is known of a study when it begins, written on its run: settings, space, versions, data."""
+"""What is known of a study when it begins: settings, space, versions."""
 
 from __future__ import annotations
 
 import importlib.metadata
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlflow import MlflowClient
-from mlflow.entities import Param, RunTag
-
+from mlflow_hpo.core.clock import now_ms
 from mlflow_hpo.tracking import names
-from mlflow_hpo.tracking.dataset import log_dataset
-from mlflow_hpo.tracking.runs import StudyRun
+from mlflow_hpo.tracking.records import Logged
 
-_logger = logging.getLogger(__name__)
 _PACKAGES = (
     "mlflow-hpo",
     "scikit-learn",
@@ -71,8 +66,8 @@ class StudyPlan:
         }
 
 
-def log_plan(client: MlflowClient, run: StudyRun, plan: StudyPlan) -> None:
-    """Write the settings, the space and the versions of a study on its run.
+def plan_record(plan: StudyPlan) -> Logged:
+    """Return what is written about a study when it begins: its settings, its space, the versions of what it uses.
 
     The prefixes keep them apart from the parameters that `mlflow run` has logged on the same run.
     """
@@ -81,16 +76,8 @@ def log_plan(client: MlflowClient, run: StudyRun, plan: StudyPlan) -> None:
     values["search.strategy"] = plan.strategy
     if plan.estimator is not None:
         values["search.estimator"] = _kind(plan.estimator)
-    params = [Param(names.key(name), names.param_value(value)) for name, value in values.items()]
-    client.log_batch(run.run_id, params=params, tags=[RunTag(*version) for version in _versions().items()])
-
-
-def log_data(client: MlflowClient, run: StudyRun, X: Any, y: Any) -> None:
-    """Write which data a study was run on; data that MLflow cannot describe is passed over."""
-    try:
-        log_dataset(client, run.run_id, X, y)
-    except Exception:
-        _logger.debug("MLflow cannot describe the data of study %s", run.run_id, exc_info=True)
+    params = {names.key(name): names.param_value(value) for name, value in values.items()}
+    return Logged(None, now_ms(), params=params, tags=_versions())
 
 
 def _kind(estimator: Any) -> str:

@@ -1,27 +1,23 @@
-"""What a study has found, written on its run: best parameters, table of results, refitted model, registration."""
+"""What a study has found: best parameters, table of results, refitted model, registration."""
 
 from __future__ import annotations
 
 import logging
 import math
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities import Param, Run
+from mlflow.entities import Run
 
-from mlflow_hpo.core.config import Tracking
+from mlflow_hpo.core.clock import now_ms
 from mlflow_hpo.core.errors import NotFoundError
 from mlflow_hpo.tracking import names
-from mlflow_hpo.tracking.models import ModelNotSavableError, ModelTemplate, log_saved_model, save_estimator
-from mlflow_hpo.tracking.note import study_note
 from mlflow_hpo.tracking.read import best_trial_of, read_study_run
+from mlflow_hpo.tracking.records import Logged
 from mlflow_hpo.tracking.registry import Registration, register_model
-from mlflow_hpo.tracking.runs import StudyRun
 from mlflow_hpo.tracking.store import connect
 
 _logger = logging.getLogger(__name__)
@@ -46,19 +42,11 @@ class StudyOutcome:
     estimator: Any = None
 
 
-def log_outcome(client: MlflowClient, run: StudyRun, outcome: StudyOutcome, template: ModelTemplate) -> None:
-    """Write on the study's run what the study has found."""
-    params = [Param(names.key(f"best.{name}"), names.param_value(value)) for name, value in outcome.params.items()]
-    if params:
-        client.log_batch(run.run_id, params=params)
-    if outcome.table is not None:
-        client.log_text(run.run_id, outcome.table.to_csv(index=False), "cv_results.csv")
-    if outcome.estimator is not None:
-        _log_refitted(client, run, outcome.estimator, template)
-    study = read_study_run(run.run_id, run.tracking_uri)
-    if names.BEST_TRIAL in study.data.tags:
-        note = study_note(study, best_trial_of(study, run.tracking_uri))
-        client.set_tag(run.run_id, names.NOTE, note)
+def outcome_record(outcome: StudyOutcome) -> Logged:
+    """Return what is written on the study's run about what the study has found."""
+    params = {names.key(f"best.{name}"): names.param_value(value) for name, value in outcome.params.items()}
+    texts = {} if outcome.table is None else {"cv_results.csv": outcome.table.to_csv(index=False)}
+    return Logged(None, now_ms(), params=params, texts=texts)
 
 
 def register_best(
@@ -101,30 +89,21 @@ def register_best(
     )
 
 
-def register_outcome(run: StudyRun, tracking: Tracking) -> tuple[str, str] | None:
-    """Register a study's best model as its tracking asks; a study that kept no model is passed over with a warning."""
-    if tracking.register_as is None:
-        return None
+def register_outcome(client: MlflowClient, run_id: str, name: str, alias: str) -> list[str] | None:
+    """Register a study's best model at its end; a study that kept no model is passed over with a warning.
+
+    Returns
+    -------
+    list of str or None
+        Name and version.
+    """
     try:
-        registration = register_best(
-            run.run_id, name=tracking.register_as, alias=tracking.alias, tracking_uri=run.tracking_uri
-        )
+        registration = register_best(run_id, name=name, alias=alias, tracking_uri=client.tracking_uri)
     except NotFoundError as error:
-        _logger.warning("Nothing was registered as %r. %s", tracking.register_as, error)
+        _logger.warning("Nothing was registered as %r. %s", name, error)
         return None
     _logger.info("%s version %s: %s", registration.name, registration.version, registration.reason)
-    return registration.name, registration.version
-
-
-def _log_refitted(client: MlflowClient, run: StudyRun, estimator: Any, template: ModelTemplate) -> None:
-    with tempfile.TemporaryDirectory(prefix="mlflow_hpo-") as scratch:
-        path = Path(scratch) / "model"
-        try:
-            save_estimator(estimator, path, template)
-        except ModelNotSavableError as error:
-            _logger.warning("The refitted model is not kept. %s", error)
-            return
-        log_saved_model(client, run.run_id, path, name="model", experiment_id=run.experiment_id)
+    return [registration.name, registration.version]
 
 
 def _best_model_id(study: Run, trial: Run) -> str:

@@ -67,7 +67,7 @@ def read_trial_records(run_id: str, tracking_uri: str | None = None) -> list[Tri
     """Return the trials of a study, by their numbers."""
     study = read_study_run(run_id, tracking_uri)
     metric = study.data.tags.get(names.METRIC, "")
-    records = [_record(run, metric) for run in _children(connect(tracking_uri), study)]
+    records = [_record(run, metric) for run in children_of(connect(tracking_uri), study.info.experiment_id, run_id)]
     return sorted(records, key=lambda record: record.number)
 
 
@@ -133,11 +133,23 @@ def _record(run: Run, metric: str) -> TrialRecord:
     )
 
 
-def _children(client: MlflowClient, study: Run) -> Iterator[Run]:
-    query = f"tags.`{names.PARENT_RUN_ID}` = '{study.info.run_id}' AND tags.`{names.KIND}` = 'trial'"
+def children_of(client: MlflowClient, experiment_id: str, run_id: str, *, trial: int | None = None) -> Iterator[Run]:
+    """Yield the runs of a study's trials, in no order.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    experiment_id, run_id : str
+        Of the study.
+    trial : int or None
+        The number of the one that is meant; None means all.
+    """
+    query = f"tags.`{names.PARENT_RUN_ID}` = '{run_id}' AND tags.`{names.KIND}` = 'trial'"
+    if trial is not None:
+        query += f" AND tags.`{names.TRIAL}` = '{trial}'"
     token: Any = None
     while True:
-        page = client.search_runs([study.info.experiment_id], query, max_results=_PAGE, page_token=token)
+        page = client.search_runs([experiment_id], query, max_results=_PAGE, page_token=token)
         yield from page
         token = page.token
         if not token:

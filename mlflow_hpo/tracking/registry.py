@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 from filelock import FileLock
@@ -24,8 +24,10 @@ from mlflow.utils.validation import (
 
 from mlflow_hpo.core.errors import InvalidArgumentError
 from mlflow_hpo.tracking import names
-from mlflow_hpo.tracking.models import PICKLE_KEY, LoggedModelRef
 from mlflow_hpo.tracking.store import lock_file
+
+if TYPE_CHECKING:
+    from mlflow_hpo.tracking.models import LoggedModelRef
 
 MODEL_ID = "mlflow_hpo.model_id"
 STUDY_RUN = "mlflow_hpo.study_run"
@@ -184,8 +186,8 @@ def _create_version(
     description: str | None,
 ) -> ModelVersion:
     model = client.get_logged_model(model_id)
-    if PICKLE_KEY in model.tags:
-        tags = {**tags, PICKLE_KEY: model.tags[PICKLE_KEY]}
+    if names.PICKLE in model.tags:
+        tags = {**tags, names.PICKLE: model.tags[names.PICKLE]}
     _ensure_registered_model(client, name)
     version = client.create_model_version(
         name,

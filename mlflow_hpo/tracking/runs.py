@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.entities import Run, RunData, RunInfo
 from mlflow.tracking.context import registry as context
 from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
@@ -84,14 +85,35 @@ def _new_run(client: MlflowClient, name: str, tags: Mapping[str, str], parent_ru
 
 
 @contextmanager
-def active_run(run_id: str) -> Iterator[None]:
-    """Make a run the active one of this thread while the context is open; its status stays RUNNING."""
-    mlflow.start_run(run_id=run_id, nested=True)
+def active_run(run: StudyRun, run_id: str) -> Iterator[None]:
+    """Make a trial's run the active one of this thread while the context is open, without asking the store.
+
+    Parameters
+    ----------
+    run : StudyRun
+        The study's.
+    run_id : str
+        The trial's.
+    """
+    info = RunInfo(run_id, run.experiment_id, "", "RUNNING", now_ms(), None, "active")
+    _active_runs().append(mlflow.ActiveRun(Run(info, RunData())))  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         _end_active_until(run_id)
-        mlflow.end_run("RUNNING")  # the study says how it ended, once its model is stored
+        _leave()
+
+
+def _active_runs() -> list[mlflow.ActiveRun]:
+    runs: list[mlflow.ActiveRun] = mlflow.tracking.fluent._active_run_stack.get()  # type: ignore[no-untyped-call]
+    return runs
+
+
+def _leave() -> None:
+    """Make the active run active no more: how it ended is written by whoever delivers the study."""
+    os.environ.pop(_PROJECT_RUN, None)
+    left = _active_runs().pop().info.run_id
+    mlflow.tracking.fluent._last_active_run_id.set(left)  # type: ignore[no-untyped-call]
 
 
 def _git_commit() -> dict[str, str]:
@@ -101,22 +123,16 @@ def _git_commit() -> dict[str, str]:
     return {MLFLOW_GIT_COMMIT: commit} if commit else {}
 
 
-def close_study_run(run: StudyRun, status: RunStatus) -> None:
-    """End the study's run, and make the run active again that was so before it."""
+def leave_study_run(run: StudyRun) -> None:
+    """Make the run active again that was so before the study's."""
     _end_active_until(run.run_id)
-    mlflow.end_run(status.value)
+    _leave()
 
 
 def _end_active_until(run_id: str) -> None:
     """End the runs that were opened inside of a run and never closed."""
     while (active := mlflow.active_run()) and active.info.run_id != run_id:
         mlflow.end_run(RunStatus.KILLED.value)
-
-
-def log_failure(client: MlflowClient, run: StudyRun, error: str) -> None:
-    """Write on the study's run why it did not come to its end."""
-    client.log_text(run.run_id, error, "traceback.txt")
-    client.set_tag(run.run_id, names.ERROR, names.tag_value(error.strip().splitlines()[-1]))
 
 
 def end_run_failed(message: str) -> None:

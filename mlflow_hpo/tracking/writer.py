@@ -1,45 +1,40 @@
-"""The one writer of a study: a thread that takes its events, in order, and writes them into MLflow in batches.
+"""What happens in a study, turned into records and spooled: the training thread pays for an append to a file.
 
-sqlite and HTTP stores are slowest at many small writes, and the training thread must not wait for either. So events are
-put on a queue; the writer gathers what comes within a moment, and writes params, metrics and tags of each run at once.
+A process of its own delivers the spool (`delivery/`), so that neither a store's slowness nor its absence reaches the
+search.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
-import threading
-import time
-from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from functools import singledispatchmethod
 from typing import Any
 
-from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+import mlflow
 from mlflow.tracking.context import registry as context
 
-from mlflow_hpo.core.events import BestChanged, FoldEnded, StudyEvent, TrialEnded, TrialStarted
+from mlflow_hpo.core.clock import now_ms
+from mlflow_hpo.core.events import BestChanged, FittedModel, FoldEnded, RunStatus, StudyEvent, TrialEnded, TrialStarted
 from mlflow_hpo.core.reporting import EpochEnded
 from mlflow_hpo.tracking import names
-from mlflow_hpo.tracking.keeper import ModelKeeper
+from mlflow_hpo.tracking.delivery import StoreAwayError, courier
+from mlflow_hpo.tracking.models import ModelNotSavableError, ModelTemplate, PackedModel, pack_estimator
+from mlflow_hpo.tracking.records import (
+    BestNoted,
+    Concluded,
+    Logged,
+    Record,
+    StoredModel,
+    StudyDone,
+    TrialBegan,
+    TrialDone,
+)
 from mlflow_hpo.tracking.runs import StudyRun
+from mlflow_hpo.tracking.spool import Address, Spool
 
 _logger = logging.getLogger(__name__)
-
-# Each write costs the training thread some of its time: Python runs one of the two at once. A second is live enough.
-_LINGER_SECONDS = 1.0
-_CLOSE = object()
-
-
-@dataclass
-class _Pending:
-    """What is to be written into one run, in one batch."""
-
-    params: list[Param] = field(default_factory=list)
-    metrics: list[Metric] = field(default_factory=list)
-    tags: list[RunTag] = field(default_factory=list)
+_MODEL = "model"
 
 
 class Writer:
@@ -47,158 +42,151 @@ class Writer:
 
     Parameters
     ----------
-    client : MlflowClient
-        Connected to the store that has `run`.
     run : StudyRun
         The study's run.
-    keeper : ModelKeeper
-        Keeps the trials' models.
+    template : ModelTemplate
+        What is the same for all models of the study.
+    keep_best : int or None
+        How many trials' models are kept; None keeps all.
     """
 
-    def __init__(self, client: MlflowClient, run: StudyRun, keeper: ModelKeeper) -> None:
-        self.failures = 0
-        self._client = client
-        self._run = run
-        self._keeper = keeper
-        self._tags = {**context.resolve_tags(), names.PARENT_RUN_ID: run.run_id, names.KIND: "trial"}
-        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._run_ids: dict[int, str] = {}
-        self._pending: defaultdict[str, _Pending] = defaultdict(_Pending)
-        self._thread = threading.Thread(target=self._work, name="mlflow-hpo-writer", daemon=True)
-        self._thread.start()
+    def __init__(self, run: StudyRun, template: ModelTemplate, keep_best: int | None = None) -> None:
+        tags = {**context.resolve_tags(), names.PARENT_RUN_ID: run.run_id, names.KIND: "trial"}
+        self._template = template
+        self._run_ids: Mapping[str, str] = {}
+        self._spool = Spool.create(
+            Address(run.run_id, run.experiment_id, run.tracking_uri, mlflow.get_registry_uri(), tags, keep_best)
+        )
+        self._courier = courier()
+        self._courier.open(self._spool)
 
-    def put(self, event: StudyEvent | Callable[[], object]) -> None:
-        """Hand over an event, or a call for the writer's thread; returns at once, from any thread."""
-        self._queue.put(event)
+    def put(self, event: StudyEvent) -> None:
+        """Spool an event; from any thread."""
+        self._spool_event(event)
 
-    def flush(self) -> None:
-        """Wait until all that was handed over is written."""
-        written = threading.Event()
-        self._queue.put(written)
-        written.wait()
+    def log(self, record: Record) -> None:
+        """Spool a record; from any thread."""
+        self._spool.append(record)
 
     def trial_run_id(self, trial: int) -> str:
-        """Return the run of a trial that has been started, waiting until it exists."""
-        if trial not in self._run_ids:
-            self.flush()
-        return self._run_ids[trial]
+        """Return the run of a trial that has been started, waiting until it exists.
 
-    def close(self) -> None:
-        """Write all that was handed over, and end the thread."""
-        self._queue.put(_CLOSE)
-        self._thread.join()
+        Raises
+        ------
+        StoreAwayError
+            The store makes no run at present.
+        """
+        if str(trial) not in self._run_ids:
+            self._run_ids = self._courier.flush(self._spool)["run_ids"]
+        return self._run_ids[str(trial)]
 
-    def _work(self) -> None:
-        is_open = True
-        while is_open:
-            batch, is_open = self._next_batch()
-            waiting = [item for item in batch if isinstance(item, threading.Event)]
-            for event in batch:
-                if not isinstance(event, threading.Event):
-                    self._attempt(self._apply, event)
-            self._write_pending()
-            for written in waiting:
-                written.set()
+    def conclude(self, estimator: Any, register_as: str | None, alias: str) -> tuple[str, str] | None:
+        """Write the best model, register it, and wait until the store has all that was written.
 
-    def _next_batch(self) -> tuple[list[Any], bool]:
-        """Wait for something to do, then gather what comes within a moment; nobody who waits is kept waiting."""
-        batch: list[Any] = []
-        timeout: float | None = None
-        deadline = 0.0
-        while True:
-            try:
-                item = self._queue.get(timeout=timeout)
-            except queue.Empty:
-                return batch, True
-            if item is _CLOSE:
-                return batch, False
-            batch.append(item)
-            if isinstance(item, threading.Event):
-                return batch, True
-            deadline = deadline or time.monotonic() + _LINGER_SECONDS
-            timeout = max(0.0, deadline - time.monotonic())
+        Parameters
+        ----------
+        estimator : estimator or None
+            The best candidate, refitted.
+        register_as : str or None
+            Where the best model becomes a new version.
+        alias : str
+            Moves to it if it is better.
 
-    def _attempt(self, write: Callable[..., object], *args: Any) -> None:
+        Returns
+        -------
+        tuple of (str, str) or None
+            Name and version of what was registered; None where nothing was, or where the store is away.
+        """
+        model = None if estimator is None else self._store(FittedModel(None, estimator), _MODEL, "refitted model")
+        self.log(Concluded(model, register_as, alias))
         try:
-            write(*args)
-        except Exception:
-            self.failures += 1
-            _logger.warning("Could not write to %s: %s", self._run.tracking_uri, _describe(args), exc_info=True)
+            registered = self._courier.flush(self._spool)["registered"]
+        except StoreAwayError:
+            return None  # closing the writer will say so
+        return None if registered is None else (registered[0], registered[1])
+
+    def close(self, status: RunStatus) -> None:
+        """End the study's run, and wait until the store has all of it, or has been away for too long."""
+        self.log(StudyDone(status.value, now_ms()))
+        self._spool.close()
+        try:
+            self._courier.close(self._spool)
+        except StoreAwayError as error:
+            _logger.warning("%s", error)
 
     @singledispatchmethod
-    def _apply(self, event: Any) -> None:
-        event()
+    def _spool_event(self, event: Any) -> None:
+        raise TypeError(f"No event of a study: {event!r}")
 
-    @_apply.register
+    @_spool_event.register
     def _(self, event: TrialStarted) -> None:
-        tags = {**self._tags, **event.tags, names.TRIAL: str(event.trial)}
-        run = self._client.create_run(self._run.experiment_id, event.time_ms, tags, event.name)
-        self._run_ids[event.trial] = run.info.run_id
-        self._pending[run.info.run_id].params += [
-            Param(names.key(name), names.param_value(value)) for name, value in event.params.items()
-        ]
+        params = {names.key(name): names.param_value(value) for name, value in event.params.items()}
+        self.log(TrialBegan(event.trial, event.name, params, dict(event.tags), event.time_ms, event.run_id))
 
-    @_apply.register
+    @_spool_event.register
     def _(self, event: EpochEnded) -> None:
-        values = {_curve_prefix(event) + name: value for name, value in event.metrics.items()}
-        self._gather(event.trial, values, event, event.epoch)
+        prefix = _curve_prefix(event)
+        metrics = {names.key(prefix + name): float(value) for name, value in event.metrics.items()}
+        self.log(Logged(event.trial, event.time_ms, event.epoch, metrics=metrics))
 
-    @_apply.register
+    @_spool_event.register
     def _(self, event: FoldEnded) -> None:
-        self._gather(event.trial, event.metrics, event)
+        self.log(Logged(event.trial, event.time_ms, metrics=_metrics(event.metrics), tags=event.tags))
 
-    @_apply.register
+    @_spool_event.register
     def _(self, event: TrialEnded) -> None:
-        run_id = self._run_ids[event.trial]
-        self._gather(event.trial, event.metrics, event)
-        if event.error:
-            self._attempt(self._log_error, run_id, event.error)
-        self._attempt(self._write_batch, run_id, self._pending.pop(run_id, _Pending()))
-        self._attempt(self._keeper.keep, run_id, event)
-        self._client.set_terminated(run_id, event.status.value, event.time_ms)
+        error = _error(event.error) if event.error else {}
+        metrics = _metrics(event.metrics)
+        self.log(Logged(event.trial, event.time_ms, metrics=metrics, **error))
+        stored = [
+            self._store(model, _model_name(model, len(event.models)), f"model of trial {event.trial}", event.trial)
+            for model in event.models
+        ]
+        models = tuple(model for model in stored if model is not None)
+        shown = {name: value for name, value in metrics.items() if name.startswith("mean_test_")}
+        self.log(TrialDone(event.trial, event.status.value, event.time_ms, event.score, models, shown))
 
-    @_apply.register
+    @_spool_event.register
     def _(self, event: BestChanged) -> None:
-        metric = Metric(names.key(f"best_{event.metric}"), event.value, event.time_ms, event.trial)
         params = ", ".join(f"{name}={names.param_value(value)}" for name, value in event.params.items())
-        study = self._pending[self._run.run_id]
-        study.metrics.append(metric)
-        study.tags += [
-            RunTag(names.METRIC, event.metric),
-            RunTag(names.BEST_TRIAL, self._run_ids[event.trial]),
-            RunTag(names.BEST_PARAMS, names.tag_value(params)),
-        ]
+        metrics = {names.key(f"best_{event.metric}"): float(event.value)}
+        tags = {names.METRIC: event.metric, names.BEST_PARAMS: names.tag_value(params)}
+        self.log(Logged(None, event.time_ms, event.trial, metrics=metrics, tags=tags))
+        self.log(BestNoted(event.trial))
 
-    def _gather(self, trial: int | None, values: Any, event: Any, step: int = 0) -> None:
-        run_id = self._run.run_id if trial is None else self._run_ids[trial]
-        self._pending[run_id].metrics += [
-            Metric(names.key(name), float(value), event.time_ms, step) for name, value in values.items()
-        ]
+    def _store(self, model: FittedModel, name: str, what: str, trial: int | None = None) -> StoredModel | None:
+        try:
+            packed: PackedModel = model.packed or pack_estimator(model.estimator, model.template or self._template)
+        except ModelNotSavableError as error:
+            _logger.warning("The %s is not kept. %s", what, error)
+            self.log(Logged(trial, now_ms(), tags={f"{names.ERROR}.model": names.tag_value(error)}))
+            return None
+        return StoredModel(self._spool.add_model(packed.to_bytes()), name)
 
-    def _write_pending(self) -> None:
-        pending, self._pending = self._pending, defaultdict(_Pending)
-        for run_id, batch in pending.items():
-            self._attempt(self._write_batch, run_id, batch)
 
-    def _write_batch(self, run_id: str, batch: _Pending) -> None:
-        # Of a tag that is set twice the last value counts; the store takes each key once a batch.
-        tags = list({tag.key: tag for tag in batch.tags}.values())
-        self._client.log_batch(run_id, metrics=batch.metrics, params=batch.params, tags=tags)
+def failure(trial: int | None, traceback: str) -> Logged:
+    """Return what is written about the exception that has ended a study, or a trial."""
+    return Logged(trial, now_ms(), **_error(traceback))
 
-    def _log_error(self, run_id: str, error: str) -> None:
-        last_line = error.strip().splitlines()[-1]
-        self._client.log_text(run_id, error, "traceback.txt")
-        self._pending[run_id].tags += [
-            RunTag(names.ERROR, names.tag_value(last_line)),
-            RunTag(names.NOTE, names.tag_value(f"**Failed:** `{last_line}`\n\n```\n{error[-6000:]}\n```")),
-        ]
+
+def _error(traceback: str) -> dict[str, Any]:
+    last_line = traceback.strip().splitlines()[-1]
+    note = f"**Failed:** `{last_line}`\n\n```\n{traceback[-6000:]}\n```"
+    return {
+        "tags": {names.ERROR: names.tag_value(last_line), names.NOTE: names.tag_value(note)},
+        "texts": {"traceback.txt": traceback},
+    }
+
+
+def _metrics(values: Mapping[str, float]) -> dict[str, float]:
+    return {names.key(name): float(value) for name, value in values.items()}
+
+
+def _model_name(model: FittedModel, n_models: int) -> str:
+    return _MODEL if model.fold is None or n_models == 1 else f"{_MODEL}-split{model.fold}"
 
 
 def _curve_prefix(event: EpochEnded) -> str:
     split = "" if event.fold is None else f"split{event.fold}/"
     place = "refit/" if event.trial is None else split
     return place + (f"fit{event.fit}/" if event.fit else "")
-
-
-def _describe(args: tuple[Any, ...]) -> str:
-    return ", ".join(type(arg).__name__ for arg in args) or "metrics"

@@ -28,10 +28,10 @@ def create_model(rate=0.1):
     model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
-pause = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(0.4))
+pause = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(0.25))
 X = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
 y = (X[:, 0] > 0).astype(int)
-model = KerasClassifier(create_model, epochs=8, verbose=0, random_state=0, callbacks=[pause])
+model = KerasClassifier(create_model, epochs=16, verbose=0, random_state=0, callbacks=[pause])
 GridSearchCV(model, {"rate": [0.1, 0.01]}, cv=2, n_jobs=N_JOBS).fit(X, y)
 """
 
@@ -49,7 +49,7 @@ def test_trials_and_their_epochs_are_seen_while_they_run(store: MlflowClient, n_
                     epochs_while_running.append(len(store.get_metric_history(run.info.run_id, "split0/loss")))
             time.sleep(0.2)
     assert search.returncode == 0
-    assert len({count for count in epochs_while_running if count < 8}) >= 3
+    assert len({count for count in epochs_while_running if count < 16}) >= 3
     trials = store.search_runs([experiment.experiment_id], "tags.`mlflow_hpo.kind` = 'trial'")
     assert [run.info.status for run in trials] == ["FINISHED", "FINISHED"]
     for run in trials:

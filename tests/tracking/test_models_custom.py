@@ -14,7 +14,7 @@ from model_helpers import assert_same_bits, predict_elsewhere
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from mlflow_hpo.tracking.models import PICKLE_KEY, ModelTemplate, save_estimator
+from mlflow_hpo.tracking.models import ModelTemplate, save_estimator
 
 pytestmark = pytest.mark.slow
 
@@ -102,7 +102,7 @@ def test_own_parts_travel_by_value(
 
     names = ("create_layers", "create_subclassed", "create_with_own_loss")
     estimators = {name: fit(getattr(own_network, name), name) for name in names}
-    tags = {name: (mlflow.models.Model.load(str(tmp_path / name)).metadata or {}).get(PICKLE_KEY) for name in names}
+    tags = {name: (mlflow.models.Model.load(str(tmp_path / name)).metadata or {}).get(names.PICKLE) for name in names}
     for part in ("Scale", "Shift", "Small", r"dense(_\d+)?\.activation", r"lambda(_\d+)?\.function"):
         assert re.search(part, tags["create_layers"])
     assert "Subclassed" in tags["create_subclassed"]

@@ -23,8 +23,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.models import (
-    PICKLE_KEY,
     LoggedModelRef,
     ModelTemplate,
     delete_logged_model,
@@ -70,7 +70,7 @@ def test_a_logged_model_is_ready_loadable_and_tells_its_run(store: MlflowClient,
 def test_a_pickle_is_tagged(store: MlflowClient, tmp_path: Path) -> None:
     estimator = make_pipeline(FunctionTransformer(lambda X: X), LogisticRegression(max_iter=500)).fit(X, Y)
     ref, _ = log(store, tmp_path / "model", estimator)
-    assert "lambda" in store.get_logged_model(ref.model_id).tags[PICKLE_KEY]
+    assert "test_models_logged" in store.get_logged_model(ref.model_id).tags[names.PICKLE]
 
 
 def test_deleting_frees_the_disk_and_can_be_repeated(store: MlflowClient, tmp_path: Path) -> None:

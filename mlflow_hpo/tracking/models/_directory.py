@@ -6,12 +6,9 @@ by one. The result is the same: `MLmodel`, the environment's files, `code/`, and
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import pickle
-import tarfile
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,16 +16,15 @@ from typing import Any
 import mlflow.pyfunc
 from mlflow.models import Model
 
+from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.models._errors import ModelNotSavableError
 from mlflow_hpo.tracking.models._mlmodel import write_mlmodel
-from mlflow_hpo.tracking.models._networks import write_networks
-from mlflow_hpo.tracking.models._portable import pickle_by_value, pickle_portable
+from mlflow_hpo.tracking.models._packed import PackedModel, pack_estimator
 from mlflow_hpo.tracking.models._template import ModelTemplate, environment_files
 from mlflow_hpo.tracking.models._travelling import LOADER_MODULE, SOURCES, loader
 
 logger = logging.getLogger(__name__)
 
-PICKLE_KEY = "mlflow_hpo.pickle"
 _CODE = "code"
 _warned: set[str] = set()
 
@@ -54,51 +50,72 @@ def save_estimator(
     ModelNotSavableError
         The estimator does not predict, or a part of it can be written neither by skops nor by cloudpickle.
     """
-    _check_predicts(estimator)
+    save_packed(pack_estimator(estimator, template), path, metadata=metadata)
+
+
+def save_packed(model: PackedModel, path: str | Path, *, metadata: Mapping[str, Any] | None = None) -> None:
+    """Write a packed estimator as a complete MLflow model.
+
+    Parameters
+    ----------
+    model : PackedModel
+    path : str or Path
+        Directory; made if it does not exist, and must be empty.
+    metadata : mapping or None
+        More entries for the `metadata` of `MLmodel`; plain data.
+
+    Raises
+    ------
+    ModelNotSavableError
+        The directory is not empty.
+    """
     directory = Path(path)
     directory.mkdir(parents=True, exist_ok=True)
     if any(directory.iterdir()):
         raise ModelNotSavableError(f"A model needs an empty directory; {directory} has files in it.")
-    try:
-        networks, unsafe = _write_estimator(estimator, directory)
-        custom = write_networks(networks, directory / loader.NETWORKS)
-    except Exception as error:
-        raise ModelNotSavableError(f"{type(estimator).__name__} cannot be kept as a model: {error}") from error
-    reasons = [reason for reason in (unsafe, custom) if reason is not None]
-    for reason in reasons:
+    reasons = [_write_estimator(model, directory), *_write_networks(model, directory / loader.NETWORKS)]
+    unsafe = list(dict.fromkeys(reason for reason in reasons if reason is not None))
+    for reason in unsafe:
         _warn_once(reason)
-    pickled = {PICKLE_KEY: "; ".join(reasons)} if reasons else {}
+    pickled = {names.PICKLE: "; ".join(unsafe)} if unsafe else {}
     _write_code(directory)
-    (directory / loader.INPUTS_FILE).write_text(json.dumps(template.inputs), "utf-8")
-    if networks:
-        template = template.with_keras()
-    for name, text in environment_files(template.requirements).items():
+    (directory / loader.INPUTS_FILE).write_text(json.dumps(model.template.inputs), "utf-8")
+    for name, text in environment_files(model.template.requirements).items():
         (directory / name).write_text(text, "utf-8")
-    _write_mlmodel(directory, template, bool(networks), {**(metadata or {}), **pickled})
+    _write_mlmodel(directory, model.template, bool(model.networks), {**(metadata or {}), **pickled})
 
 
-def _check_predicts(estimator: Any) -> None:
-    if not hasattr(estimator, "predict"):
-        raise ModelNotSavableError(
-            f"{type(estimator).__name__} has no predict, so there is no model to keep; set log_models='none'."
-        )
+def _write_networks(model: PackedModel, folder: Path) -> list[str | None]:
+    """Write each network's file; return why some have pickles beside them."""
+    if model.networks:
+        folder.mkdir()
+    for index, network in enumerate(model.networks):
+        network.write(folder / f"{index}.keras")
+    return [network.reason for network in model.networks]
 
 
-def _write_estimator(estimator: Any, directory: Path) -> tuple[list[Any], str | None]:
-    """Write the scikit-learn part; return the networks in it, and why it is a pickle, if it is."""
-    import skops.io  # imports all of scikit-learn: a second that `import mlflow_hpo` need not take
+def _write_estimator(model: PackedModel, directory: Path) -> str | None:
+    """Write the scikit-learn part; return why it is a pickle, if it is."""
+    safe, reason = _safe(model)
+    if safe is None:
+        (directory / loader.PICKLE_FILE).write_bytes(model.estimator)
+    else:
+        (directory / loader.SKOPS_FILE).write_bytes(safe)
+    return reason
 
-    networks: list[Any] = []
-    blob, met = pickle_portable(estimator, networks)
-    copy = pickle.loads(blob) if met.replaced else estimator
+
+def _safe(model: PackedModel) -> tuple[bytes | None, str | None]:
+    """Return the estimator in the format that runs no code, or why it has none."""
+    if model.modules:
+        return None, f"skops: {model.kind} holds code of {', '.join(model.modules)}"
+    import skops.io  # imports all of scikit-learn: a second that nobody pays who keeps no model
+
     try:
-        safe = skops.io.dumps(copy)
+        safe: bytes = skops.io.dumps(pickle.loads(model.estimator))
         skops.io.loads(safe, trusted=loader.TRUSTED)
     except Exception as error:
-        (directory / loader.PICKLE_FILE).write_bytes(pickle_by_value(copy, networks))
-        return networks, _reason(error)
-    (directory / loader.SKOPS_FILE).write_bytes(safe)
-    return networks, None
+        return None, _reason(error)
+    return safe, None
 
 
 def _reason(error: Exception) -> str:
@@ -138,45 +155,3 @@ def _write_mlmodel(directory: Path, template: ModelTemplate, has_network: bool, 
         )
     model.model_size_bytes = sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
     write_mlmodel(directory, model.to_dict())
-
-
-def pack_estimator(estimator: Any, template: ModelTemplate) -> bytes:
-    """Return the directory that `save_estimator` writes as one tar archive, for the way out of a worker process.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted; not changed.
-    template : ModelTemplate
-        Of the study.
-
-    Raises
-    ------
-    ModelNotSavableError
-        As `save_estimator` does.
-    """
-    blob = io.BytesIO()
-    with tempfile.TemporaryDirectory(prefix="mlflow_hpo_") as folder, tarfile.open(fileobj=blob, mode="w") as archive:
-        save_estimator(estimator, Path(folder, "model"), template)
-        archive.add(Path(folder, "model"), arcname=".")
-    return blob.getvalue()
-
-
-def unpack_model(blob: bytes, path: str | Path) -> None:
-    """Write a model that `pack_estimator` packed to a directory.
-
-    Parameters
-    ----------
-    blob : bytes
-        The archive.
-    path : str or Path
-        Directory; made if it does not exist.
-
-    Raises
-    ------
-    tarfile.FilterError
-        The archive holds a path or a link that leaves the directory, or a device.
-    """
-    Path(path).mkdir(parents=True, exist_ok=True)
-    with tarfile.open(fileobj=io.BytesIO(blob), mode="r") as archive:
-        archive.extractall(path, filter="data")

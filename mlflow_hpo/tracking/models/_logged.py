@@ -17,7 +17,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
-from mlflow_hpo.tracking.models._directory import PICKLE_KEY
+from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.models._mlmodel import read_mlmodel, write_mlmodel
 
 logger = logging.getLogger(__name__)
@@ -101,8 +101,8 @@ def log_saved_model(
 
 
 def _tags(mlmodel: dict[str, Any]) -> dict[str, str]:
-    reason = (mlmodel.get("metadata") or {}).get(PICKLE_KEY)
-    return {PICKLE_KEY: str(reason)[:5000]} if reason else {}
+    reason = (mlmodel.get("metadata") or {}).get(names.PICKLE)
+    return {names.PICKLE: str(reason)[:5000]} if reason else {}
 
 
 def _log_metrics(client: MlflowClient, run_id: str, model_id: str, metrics: Mapping[str, float]) -> None:

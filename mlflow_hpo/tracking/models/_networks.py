@@ -1,54 +1,127 @@
-"""Writing the networks of a model: natively, and beside them what is the user's own."""
+"""The networks of a model: what is taken out of each at once, and the file that is made of it later."""
 
 from __future__ import annotations
 
+import io
 import json
+import tempfile
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+from mlflow_hpo.core.portable import NetworkArchive, PortableNetwork, Variables
 from mlflow_hpo.tracking.models._portable import pickle_by_value
 from mlflow_hpo.tracking.models._travelling import loader
 
+_METADATA = "metadata.json"
+_WEIGHTS = "model.weights.h5"
 
-def write_networks(networks: list[Any], folder: Path) -> str | None:
-    """Write each network to `folder` by its own `save`.
+
+@dataclass(frozen=True)
+class PackedNetwork:
+    """A network out of the process that trained it.
 
     Parameters
     ----------
-    networks : list
-        Keras models; not changed.
-    folder : Path
-        Is made where there are networks.
-
-    Returns
-    -------
-    str or None
-        What had to be pickled beside the native files, if anything had.
+    content : NetworkArchive or bytes
+        What its file holds, or the file itself where nothing but the network's own `save` could make it.
+    parts : bytes or None
+        A pickle of the user's own classes and functions in it.
+    reason : str or None
+        Why there are such parts.
     """
-    if not networks:
-        return None
-    folder.mkdir()
-    reasons = [_write_network(network, folder / f"{index}.keras") for index, network in enumerate(networks)]
-    return "; ".join(dict.fromkeys(filter(None, reasons))) or None
+
+    content: NetworkArchive | bytes
+    parts: bytes | None = None
+    reason: str | None = None
+
+    def write(self, file: Path) -> None:
+        """Write the network's native file, and beside it what is the user's own.
+
+        Parameters
+        ----------
+        file : Path
+            Ends in `.keras`.
+        """
+        if isinstance(self.content, bytes):
+            file.write_bytes(self.content)
+        else:
+            _write_archive(self.content, file)
+        if self.parts is not None:
+            file.with_suffix(".pkl").write_bytes(self.parts)
 
 
-def _write_network(network: Any, file: Path) -> str | None:
-    network.save(str(file))
-    if not zipfile.is_zipfile(file):
-        return None
-    with zipfile.ZipFile(file) as archive:
-        config = json.loads(archive.read(loader.CONFIG))
-    if any(_is_custom_value(value) for value in _compiled_with(network)):
-        _forget_compilation(config, file)
+def pack_network(portable: PortableNetwork) -> PackedNetwork:
+    """Take a network's content out of it.
+
+    Parameters
+    ----------
+    portable : PortableNetwork
+        Its network is not changed.
+    """
+    network = portable.network
+    archive = portable.archive(network) if portable.archive is not None else None
+    if archive is None:
+        return _pack_saved(network)
+    if _has_custom_training(network):
+        archive = replace(archive, config={**archive.config, "compile_config": None})
+    return _with_parts(network, archive.config, archive)
+
+
+def _pack_saved(network: Any) -> PackedNetwork:
+    with tempfile.TemporaryDirectory(prefix="mlflow_hpo-") as folder:
+        file = Path(folder) / "network.keras"
+        network.save(str(file))
+        if not zipfile.is_zipfile(file):
+            return PackedNetwork(file.read_bytes())
+        with zipfile.ZipFile(file) as archive:
+            config = json.loads(archive.read(loader.CONFIG))
+            if _has_custom_training(network):
+                config["compile_config"] = None
+                uncompiled = Path(folder) / "uncompiled.keras"
+                loader.write_with_config(archive, config, uncompiled)
+                file = uncompiled
+        return _with_parts(network, config, file.read_bytes())
+
+
+def _with_parts(network: Any, config: dict[str, Any], content: NetworkArchive | bytes) -> PackedNetwork:
     parts = _custom_parts(network, config)
     if parts is None:
-        return None
-    file.with_suffix(".pkl").write_bytes(pickle_by_value(parts, []))
+        return PackedNetwork(content)
     names = [cls.__name__ for cls in parts.classes] + [f"{layer}.{setting}" for layer, setting in parts.functions]
-    return f"the network uses {', '.join(names)}, which Keras's own format cannot hold"
+    reason = f"the network uses {', '.join(names)}, which Keras's own format cannot hold"
+    return PackedNetwork(content, pickle_by_value(parts, []).blob, reason)
+
+
+def _write_archive(archive: NetworkArchive, file: Path) -> None:
+    weights = io.BytesIO()
+    _write_weights(archive.variables, weights)
+    with zipfile.ZipFile(file, "w") as target:
+        target.writestr(_METADATA, json.dumps(archive.metadata))
+        target.writestr(loader.CONFIG, json.dumps(archive.config))
+        target.writestr(_WEIGHTS, weights.getvalue())
+
+
+def _write_weights(variables: tuple[Variables, ...], file: io.BytesIO) -> None:
+    import h5py  # type: ignore[import-untyped]  # comes with Keras: models without a network need neither
+
+    with h5py.File(file, "w") as store:
+        for part in variables:
+            group = store.create_group(f"{part.path}/vars" if part.path else "vars")
+            if part.name is not None:
+                group.attrs["name"] = part.name
+            for key, values in part.arrays.items():
+                dataset = group.create_dataset(key, data=values)
+                if values.dtype.name == "bfloat16":  # HDF5 has no such type; Keras reads it off here
+                    dataset.attrs["dtype"] = "bfloat16"
+
+
+def _has_custom_training(network: Any) -> bool:
+    """Whether a network was compiled with something of the user's: nobody could open it without the source then."""
+    return any(_is_custom_value(value) for value in _compiled_with(network))
 
 
 def _compiled_with(network: Any) -> Iterator[Any]:
@@ -60,15 +133,6 @@ def _compiled_with(network: Any) -> Iterator[Any]:
             pending.extend(value.values() if isinstance(value, dict) else value)
         elif value is not None:
             yield value
-
-
-def _forget_compilation(config: dict[str, Any], file: Path) -> None:
-    """Take a loss of the user's own out of a file: nobody could open it without the source, only to predict."""
-    compiled = file.with_suffix(".compiled")
-    file.rename(compiled)
-    with zipfile.ZipFile(compiled) as archive:
-        loader.write_with_config(archive, {**config, "compile_config": None}, file)
-    compiled.unlink()
 
 
 def _custom_parts(network: Any, config: dict[str, Any]) -> loader.CustomParts | None:

@@ -13,6 +13,7 @@ import sysconfig
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -40,20 +41,17 @@ class PortablePickler(cloudpickle.Pickler):
     ----------
     file : file object
         Takes the pickle.
-    networks : list
+    networks : list of PortableNetwork
         Takes the networks met, in the order of their indices.
 
     Attributes
     ----------
-    replaced : bool
-        Whether anything was replaced.
     modules : set of str
         Modules of the classes and functions met.
     """
 
-    def __init__(self, file: io.BytesIO, networks: list[Any]) -> None:
+    def __init__(self, file: io.BytesIO, networks: list[PortableNetwork]) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
-        self.replaced = False
         self.modules: set[str] = set()
         self._networks = networks
 
@@ -64,10 +62,8 @@ class PortablePickler(cloudpickle.Pickler):
         elif isinstance(obj, ModuleType):
             self.modules.add(obj.__name__)
         elif _is_portable(type(obj)):
-            self.replaced = True
             return _instead_of(self._predictor_for(obj))
         elif _is_search(obj):
-            self.replaced = True
             return _instead_of(_found_by(obj))
         return super().reducer_override(obj)
 
@@ -76,7 +72,7 @@ class PortablePickler(cloudpickle.Pickler):
         if portable is None:
             return loader.NetworkPredictor(None, estimator.__sklearn_tags__().estimator_type or "regressor")
         predictor = loader.NetworkPredictor(
-            self._index_of(portable.network),
+            self._index_of(portable),
             portable.kind,
             portable.feature_encoder,
             portable.target_encoder,
@@ -87,11 +83,11 @@ class PortablePickler(cloudpickle.Pickler):
                 setattr(predictor, name, value)
         return predictor
 
-    def _index_of(self, network: Any) -> int:
+    def _index_of(self, portable: PortableNetwork) -> int:
         for index, known in enumerate(self._networks):
-            if known is network:
+            if known.network is portable.network:
                 return index
-        self._networks.append(network)
+        self._networks.append(portable)
         return len(self._networks) - 1
 
 
@@ -133,47 +129,42 @@ def _found_by(search: BaseSearchCV) -> Any:
     return getattr(search, "best_estimator_", search.estimator)
 
 
-def pickle_portable(estimator: Any, networks: list[Any]) -> tuple[bytes, PortablePickler]:
-    """Pickle an estimator with its Keras estimators replaced.
+@dataclass(frozen=True)
+class Pickled:
+    """A pickle that loads without the user's modules.
 
     Parameters
     ----------
-    estimator : estimator
-        Fitted; not changed.
-    networks : list
-        Takes the networks met.
-
-    Returns
-    -------
-    bytes
+    blob : bytes
         The pickle.
-    PortablePickler
-        What was met on the way.
+    modules : tuple of str
+        Those of the user whose code it holds.
     """
-    file = io.BytesIO()
-    pickler = PortablePickler(file, networks)
-    pickler.dump(estimator)
-    return file.getvalue(), pickler
+
+    blob: bytes
+    modules: tuple[str, ...]
 
 
-def pickle_by_value(estimator: Any, networks: list[Any]) -> bytes:
+def pickle_by_value(estimator: Any, networks: list[PortableNetwork]) -> Pickled:
     """Pickle an estimator so that it loads where neither the user's modules nor mlflow_hpo can be imported.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted; its Keras estimators are replaced already.
-    networks : list
-        As in `pickle_portable`.
+        Fitted; not changed. Its Keras estimators are replaced.
+    networks : list of PortableNetwork
+        Takes the networks met.
     """
     travelling: set[str] = set()
     while True:
+        file = io.BytesIO()
+        pickler = PortablePickler(file, networks)
         with _pickled_by_value(travelling):
-            blob, pickler = pickle_portable(estimator, networks)
+            pickler.dump(estimator)
         # The code of a module by value can refer to further modules of the user.
         found = {name for name in pickler.modules if _has_to_travel(name)} - travelling
         if not found:
-            return blob
+            return Pickled(file.getvalue(), tuple(sorted(travelling)))
         travelling |= found
 
 

@@ -1,0 +1,222 @@
+"""The parent's end of the process that delivers: starts it, asks it, and starts another where it dies."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import itertools
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlflow_hpo.tracking.delivery._errors import StoreAwayError
+from mlflow_hpo.tracking.spool import Spool, spool_folder
+
+_logger = logging.getLogger(__name__)
+
+_PROGRAM = "import sys; sys.path += {path!r}; from mlflow_hpo.tracking.delivery._process import main; main()"
+_MAX_RESTARTS = 5
+# The process has time to wait for a store, and the store has to be found away soon.
+_ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "TQDM_DISABLE": "1",
+}
+PATIENCE_VARIABLE = "MLFLOW_HPO_PATIENCE"
+_PATIENCE_SECONDS = 30.0
+
+
+@dataclass
+class _Open:
+    """A spool that the process delivers."""
+
+    spool: Spool
+    away_since: float | None = None
+    reason: str = ""
+
+
+@dataclass
+class _Waiting:
+    """Somebody who waits for an answer."""
+
+    question: dict[str, Any]
+    answer: dict[str, Any] | None = None
+    came: threading.Event = field(default_factory=threading.Event)
+
+
+class Courier:
+    """Has spools delivered by a process that lives as long as this one."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._open: dict[str, _Open] = {}
+        self._waiting: dict[int, _Waiting] = {}
+        self._numbers = itertools.count()
+        self._restarts = 0
+        self._lock = threading.RLock()
+
+    def start(self) -> None:
+        """Start the process, if it does not run: what it imports takes a second."""
+        with self._lock:
+            if self._process is None:
+                self._spawn()
+
+    def open(self, spool: Spool) -> None:
+        """Begin to deliver a spool."""
+        with self._lock:
+            self._open[str(spool.folder)] = _Open(spool)
+            self.start()
+            self._send({"ask": "open", "spool": str(spool.folder)})
+
+    def flush(self, spool: Spool) -> dict[str, Any]:
+        """Wait until the store has all that is in the spool, and return what is known then.
+
+        Raises
+        ------
+        StoreAwayError
+            The store has been away for longer than anybody waits.
+        """
+        return self._ask("flush", spool)
+
+    def close(self, spool: Spool) -> dict[str, Any]:
+        """Wait as `flush` does, and deliver the spool no more; it is removed where its study has ended.
+
+        Raises
+        ------
+        StoreAwayError
+            The store has been away for longer than anybody waits; the spool stays on disk.
+        """
+        try:
+            return self._ask("close", spool)
+        finally:
+            with self._lock:
+                self._open.pop(str(spool.folder), None)
+
+    def _ask(self, what: str, spool: Spool) -> dict[str, Any]:
+        folder = str(spool.folder)
+        number = next(self._numbers)
+        waiting = _Waiting({"ask": what, "spool": folder, "id": number, "end": spool.end})
+        with self._lock:
+            self._waiting[number] = waiting
+            self._send(waiting.question)
+        patience = float(os.environ.get(PATIENCE_VARIABLE, _PATIENCE_SECONDS))
+        asked = time.monotonic()
+        try:
+            while not waiting.came.wait(0.2):
+                state = self._open[folder]
+                if state.away_since is not None and time.monotonic() - max(asked, state.away_since) > patience:
+                    raise StoreAwayError(
+                        f"The tracking store does not answer: {state.reason}. What was not delivered waits in "
+                        f"{folder}; send it with `mlflow-hpo deliver` when the store is back."
+                    )
+        finally:
+            with self._lock:
+                self._waiting.pop(number, None)
+        assert waiting.answer is not None
+        return waiting.answer
+
+    def _spawn(self) -> None:
+        path = [entry for entry in sys.path if entry]
+        errors = (spool_folder() / "delivery.log").open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _PROGRAM.format(path=path), str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**os.environ, **_ENVIRONMENT},
+            text=True,
+            # Ctrl-C is for the study: it ends, and its last records are delivered.
+            start_new_session=True,
+        )
+        errors.close()
+        atexit.register(_end, self._process)
+        threading.Thread(target=self._listen, args=(self._process,), name="mlflow-hpo-courier", daemon=True).start()
+
+    def _send(self, question: dict[str, Any]) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(question) + "\n")
+            self._process.stdin.flush()
+        except OSError:
+            _logger.debug("The process that delivers is gone; another one will be asked", exc_info=True)
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self._hear(json.loads(line))
+        process.wait()
+        with self._lock:
+            if self._process is process:
+                self._process = None
+                self._replace(process.returncode)
+
+    def _replace(self, code: int) -> None:
+        """Start another process where one died with work to do."""
+        if not self._open:
+            return
+        self._restarts += 1
+        if self._restarts > _MAX_RESTARTS:
+            reason = f"the process that writes to MLflow has died {self._restarts} times (last exit code {code})"
+            for state in self._open.values():
+                state.away_since, state.reason = -float("inf"), reason
+            _logger.warning("%s; see %s", reason, spool_folder() / "delivery.log")
+            return
+        _logger.debug("The process that delivers ended with %s; another one goes on", code)
+        self._spawn()
+        for folder in self._open:
+            self._send({"ask": "open", "spool": folder})
+        for waiting in self._waiting.values():
+            self._send(waiting.question)
+
+    def _hear(self, answer: dict[str, Any]) -> None:
+        if "log" in answer:
+            detail = f"\n{answer['detail']}" if answer["detail"] else ""
+            logging.getLogger(answer["logger"]).log(answer["log"], "%s%s", answer["text"], detail)
+            return
+        with self._lock:
+            state = self._open.get(answer["spool"])
+            if "id" in answer and (waiting := self._waiting.get(answer["id"])) is not None:
+                waiting.answer = answer
+                waiting.came.set()
+            elif state is not None and "away" in answer:
+                self._note_away(state, answer["away"])
+            elif state is not None and "back" in answer:
+                state.away_since = None
+                _logger.warning("The tracking store is back; what waited is being delivered.")
+
+    def _note_away(self, state: _Open, reason: str) -> None:
+        if state.away_since is None:
+            state.away_since = time.monotonic()
+            _logger.warning(
+                "The tracking store does not answer (%s). Training goes on; what is to be written waits in %s.",
+                reason,
+                state.spool.folder,
+            )
+        state.reason = reason
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Let the process go: it ends with its input."""
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=5)
+
+
+_couriers: dict[int, Courier] = {}
+
+
+def courier() -> Courier:
+    """Return this process's courier; a forked child has its own."""
+    return _couriers.setdefault(os.getpid(), Courier())

@@ -1,0 +1,33 @@
+"""Which failures of a store pass by themselves, and which never do."""
+
+from __future__ import annotations
+
+import sqlalchemy.exc
+from mlflow.exceptions import MlflowException
+
+from mlflow_hpo.core.errors import HPOError
+
+_PASSING = frozenset({"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "ABORTED", "CANCELLED"})
+# The store is there, and does not know who asks: that is mended on the server's side, or by a new token.
+_DENIED = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
+# A path of the store is not what it should be: waiting does not mend it.
+_LASTING = (NotADirectoryError, IsADirectoryError, FileNotFoundError, FileExistsError, PermissionError)
+
+
+class StoreAwayError(HPOError):
+    """The store does not take anything at present: it is stopped, locked, full, or out of reach."""
+
+
+def passes(error: BaseException) -> bool:
+    """Return whether a failure may pass by itself: the same call can succeed later.
+
+    Parameters
+    ----------
+    error : BaseException
+        What MLflow's client raised.
+    """
+    if isinstance(error, MlflowException):
+        return error.error_code in _PASSING | _DENIED
+    if isinstance(error, OSError):  # those of `requests` are
+        return not isinstance(error, _LASTING)
+    return isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.TimeoutError)

@@ -1,0 +1,61 @@
+"""Spools that nobody delivers any more: their process is gone, or their store was away at its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlflow_hpo.tracking.delivery._delivery import Delivery
+from mlflow_hpo.tracking.delivery._errors import StoreAwayError
+from mlflow_hpo.tracking.spool import Address, Spool, waiting_spools
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What became of a spool.
+
+    Parameters
+    ----------
+    address : Address
+        Where it goes.
+    folder : str
+        Where it is, or was.
+    error : str or None
+        Why it is still there.
+    """
+
+    address: Address
+    folder: str
+    error: str | None = None
+
+
+def deliver_waiting(run_id: str | None = None) -> list[Delivered]:
+    """Deliver the spools that are on disk and that nobody else delivers.
+
+    Parameters
+    ----------
+    run_id : str or None
+        Of the study whose spools are meant; None delivers all.
+
+    Returns
+    -------
+    list of Delivered
+        One a spool.
+    """
+    spools = [spool for spool in waiting_spools() if run_id is None or spool.address.run_id == run_id]
+    return [delivered for spool in spools if (delivered := _deliver(spool)) is not None]
+
+
+def _deliver(spool: Spool) -> Delivered | None:
+    lock = spool.lock()
+    if lock is None:
+        return None
+    try:
+        delivery = Delivery(spool)
+        delivery.deliver()
+        delivery.abandon()
+    except StoreAwayError as error:
+        return Delivered(spool.address, str(spool.folder), str(error))
+    finally:
+        lock.release()
+    spool.remove()
+    return Delivered(spool.address, str(spool.folder))
