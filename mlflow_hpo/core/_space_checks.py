@@ -53,7 +53,8 @@ def check_bounds(low: float, high: float, prior: str) -> None:
 def check_prior(prior: object) -> None:
     """Refuse a prior that is not known."""
     if prior not in get_args(Prior):
-        hint = did_you_mean(str(prior), get_args(Prior))
+        # scikit-optimize calls it "log-uniform".
+        hint = " Did you mean 'log'?" if "log" in str(prior) else did_you_mean(str(prior), get_args(Prior))
         raise InvalidArgumentError(f"prior is one of {', '.join(get_args(Prior))}; got {shown(prior)}.{hint}")
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+_LONGEST = 500
+_DRAWN = re.compile(r"-{5,}|\x1b\[[\d;]*m")  # what libraries draw between the parts of a message, and their colours
 
 
 class HPOError(Exception):
@@ -48,5 +52,44 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     >>> did_you_mean("zzz", ["learning_rate"])
     ''
     """
-    close = difflib.get_close_matches(word, list(allowed), n=1)
+    known = {name.casefold(): name for name in allowed}
+    close = [known[name] for name in difflib.get_close_matches(word[:_LONGEST].casefold(), known, n=1)]
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def brief(error: BaseException) -> str:
+    r"""Return what an error of somebody else's says, as one line of bounded length.
+
+    Parameters
+    ----------
+    error : BaseException
+        Any error; one that cannot even say what it is has its type named.
+
+    Returns
+    -------
+    str
+        Its type and its message; of a message that quotes a traceback, what stands before it and what it ends with.
+
+    Examples
+    --------
+    >>> brief(ValueError("no such\n    column"))
+    'ValueError: no such column'
+    """
+    try:
+        said = str(error)
+    except Exception:  # the message is code too
+        said = ""
+    before, quoted, after = said.partition("Traceback (most recent call last):")
+    if quoted:
+        said = f"{before} {_last_error(after)}"
+    return _cut(f"{type(error).__name__}: {_DRAWN.sub(' ', said)}".strip().removesuffix(":"))
+
+
+def _last_error(traceback: str) -> str:
+    """Return the line that a traceback ends with: the first below it that is not indented."""
+    return next((line for line in traceback.splitlines() if line.strip() and not line.startswith(" ")), "")
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."

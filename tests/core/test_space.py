@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from mlflow_hpo.core.errors import InvalidArgumentError
 from mlflow_hpo.core.space import Categorical, Distribution, Fixed, Integer, LogInteger, Real, Space
 
+quick = settings(deadline=None, derandomize=True)  # the first example imports scipy
+
 finite = st.floats(-1e6, 1e6)
 reals = st.tuples(finite, finite, st.integers(2, 9)).filter(lambda t: t[0] != t[1])
 wholes = st.tuples(st.integers(-1000, 1000), st.integers(1, 1000), st.integers(2, 9))
 
 
+@quick
 @given(reals)
 def test_grid_of_a_real_lies_within_its_bounds_and_has_both(drawn):
     low, high, steps = min(drawn[:2]), max(drawn[:2]), drawn[2]
@@ -25,6 +28,7 @@ def test_grid_of_a_real_lies_within_its_bounds_and_has_both(drawn):
     assert (values[0], values[-1]) == (pytest.approx(low), pytest.approx(high))
 
 
+@quick
 @given(wholes)
 def test_grid_of_an_integer_lies_within_its_bounds(drawn):
     low, span, steps = drawn
@@ -34,6 +38,7 @@ def test_grid_of_an_integer_lies_within_its_bounds(drawn):
     assert all(type(value) is int for value in values)
 
 
+@quick
 @given(st.floats(1e-8, 1.0), st.floats(1.5, 1e6), st.sampled_from(["uniform", "log"]), st.integers(0, 99))
 def test_draws_of_a_real_lie_within_its_bounds(low, factor, prior, seed):
     high = low * factor
@@ -42,6 +47,7 @@ def test_draws_of_a_real_lie_within_its_bounds(low, factor, prior, seed):
     assert (drawn <= high * (1 + 1e-9)).all()
 
 
+@quick
 @given(st.integers(1, 500), st.integers(1, 500), st.sampled_from(["uniform", "log"]), st.integers(0, 99))
 def test_draws_of_an_integer_lie_within_its_bounds(low, span, prior, seed):
     distribution = Integer(low, low + span, prior).distribution()
@@ -56,6 +62,7 @@ def test_log_integer_draws_evenly_on_a_log_scale():
     assert np.mean(np.array(drawn) < math.sqrt(1000)) == pytest.approx(0.5, abs=0.1)
 
 
+@quick
 @given(
     st.lists(st.one_of(st.text(max_size=5), st.integers(-9, 9), st.booleans(), st.none()), min_size=1, unique_by=repr)
 )
@@ -156,7 +163,7 @@ def made_or_refused(make):
         return str(error)
 
 
-@settings(max_examples=200)
+@settings(quick, max_examples=200)
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner), max_leaves=5))
 def test_whatever_is_given_the_answer_is_a_space_or_a_worded_mistake(value):
     for make in (lambda: Real(value, 1), lambda: Real(0, 1, grid=(value,)), lambda: Categorical((value,))):
