@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -9,6 +10,7 @@ from typing import Any, Literal, get_args
 from mlflow_hpo.core.errors import InvalidArgumentError, UnsupportedOptionError, did_you_mean
 
 LogModels = Literal["best_fold", "all_folds", "none"]
+Isolation = Literal["process"]
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,12 @@ class Tracking:
         Keep the models of the k best trials only; models (and their files) of trials that fall out are deleted.
     resume : bool
         Reserved for taking finished trials of the same study from MLflow: this version trains every trial.
-    isolation : None
-        Reserved: running trials in processes of their own.
+    isolation : "process" or None
+        Where trials run: "process" has worker processes of its own, as many as the search's `n_jobs`, and none of a
+        trial's crashes, be it out of memory, ends the study. None runs them where scikit-learn would.
+    trial_seconds : float or None
+        How long the folds of a trial may run, all together; then the trial is FAILED and its folds have `error_score`.
+        Only with `isolation="process"`: nothing else can be stopped.
     max_seconds : None
         Reserved: time budget of the study, in seconds.
     warm_start_from : None
@@ -57,7 +63,8 @@ class Tracking:
     log_models: LogModels = "best_fold"
     keep_best: int | None = None
     resume: bool = True
-    isolation: Any = None
+    isolation: Isolation | None = None
+    trial_seconds: float | None = None
     max_seconds: Any = None
     warm_start_from: Any = None
     tags: Mapping[str, str] | None = None
@@ -65,8 +72,9 @@ class Tracking:
     def __post_init__(self) -> None:
         _check_choice("log_models", self.log_models, get_args(LogModels))
         _check_keep_best(self.keep_best)
+        _check_isolation(self)
         _check_names(self)
-        for option in ("isolation", "max_seconds", "warm_start_from"):
+        for option in ("max_seconds", "warm_start_from"):
             if getattr(self, option) is not None:
                 raise UnsupportedOptionError(f"Tracking({option}=...) is not available in this version; leave it None.")
 
@@ -80,6 +88,23 @@ def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
 def _check_keep_best(value: object) -> None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         raise InvalidArgumentError(f"Tracking(keep_best=...) is None or a whole number of at least 1; got {value!r}.")
+
+
+def _check_isolation(tracking: Tracking) -> None:
+    if tracking.isolation is not None and tracking.isolation not in get_args(Isolation):
+        hint = did_you_mean(str(tracking.isolation), get_args(Isolation))
+        raise InvalidArgumentError(f"Tracking(isolation=...) is None or 'process'; got {tracking.isolation!r}.{hint}")
+    seconds = tracking.trial_seconds
+    if seconds is None:
+        return
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
+        raise InvalidArgumentError(
+            f"Tracking(trial_seconds=...) is None or a number of seconds above 0; got {seconds!r}."
+        )
+    if tracking.isolation is None:
+        raise InvalidArgumentError(
+            "Tracking(trial_seconds=...) needs isolation='process': only a process can be stopped within a fit."
+        )
 
 
 def _check_names(tracking: Tracking) -> None:

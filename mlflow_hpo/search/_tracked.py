@@ -151,7 +151,7 @@ class _TrackedFit:
         return float(self._search.cv_results_[self._session.study.metric][self._search.best_index_])
 
     def _backend(self, outer: ParallelBackendBase) -> StudyBackend:
-        return StudyBackend(outer, self._wrapper)
+        return StudyBackend(outer, self._wrapper, self._tracking)
 
     def _plan(self) -> StudyPlan:
         return StudyPlan(

@@ -3,7 +3,8 @@
 `StudyBackend` stands in for the backend that joblib would have used. Where that one would run a single job at a time,
 the folds run inline, in the main thread, when their results are retrieved: no recursion, and tracebacks stay. Where it
 would run several, it does so itself, through a copy of it that wraps each fold on its way out and unwraps it on its way
-back. Only the search's own `_fit_and_score` calls are wrapped; all else that joblib runs passes through untouched.
+back. Where trials are isolated, a pool of worker processes of our own stands in for both (`executors/`). Only the
+search's own `_fit_and_score` calls are wrapped; all else that joblib runs passes through untouched.
 """
 
 from __future__ import annotations
@@ -11,19 +12,31 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from joblib import parallel_config
-from joblib._parallel_backends import FallbackToBackend
+from joblib._parallel_backends import (
+    FallbackToBackend,
+    LokyBackend,
+    MultiprocessingBackend,
+    SequentialBackend,
+    ThreadingBackend,
+)
 from joblib.parallel import BatchedCalls, ParallelBackendBase, get_active_backend
 from sklearn.model_selection._search import BaseSearchCV
 
+from mlflow_hpo.core.config import Tracking
+from mlflow_hpo.core.errors import UnsupportedOptionError
 from mlflow_hpo.study.channel import EventChannel
+from mlflow_hpo.study.executors import PoolBackend, WorkerPool
 from mlflow_hpo.study.fold import FoldEvent, FoldOutcome, FoldTask
 from mlflow_hpo.study.study import Study
 from mlflow_hpo.tracking.models import ModelTemplate
 
 _FIT_AND_SCORE = "_fit_and_score"
+# joblib's own, all of them on this machine.
+_LOCAL = (SequentialBackend, ThreadingBackend, LokyBackend, MultiprocessingBackend)
 
 
 class FoldWrapper:
@@ -66,6 +79,16 @@ class FoldWrapper:
             for function, args, kwargs in [item]
         ]
         return batch
+
+    def wrap_one(self, batch: BatchedCalls) -> FoldTask:
+        """Return the fold that is all there is in a batch, for another process."""
+        ((task, _, _),) = self.wrap(batch, in_process=False).items
+        if not isinstance(task, FoldTask):
+            raise UnsupportedOptionError(
+                f"Tracking(isolation='process') runs the folds of a search, and {type(self._search).__name__} runs "
+                f"something else in parallel, too: {task!r}."
+            )
+        return task
 
     def unwrap(self, results: list[Any]) -> list[Any]:
         """Tell the study of each outcome, and return what the search waits for; raise what a fold raised."""
@@ -137,20 +160,25 @@ class StudyBackend(ParallelBackendBase):
         The backend that joblib would have used.
     wrapper : FoldWrapper
         Wraps the search's folds.
+    tracking : Tracking
+        Whether trials run in processes of their own, and for how long.
     """
 
     supports_retrieve_callback = False
     supports_sharedmem = True
     uses_threads = True
 
-    def __init__(self, outer: ParallelBackendBase, wrapper: FoldWrapper) -> None:
+    def __init__(self, outer: ParallelBackendBase, wrapper: FoldWrapper, tracking: Tracking) -> None:
         super().__init__(nesting_level=outer.nesting_level)
         self.default_n_jobs = outer.default_n_jobs
         self._outer = outer
         self._wrapper = wrapper
+        self._tracking = tracking
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **options: Any) -> int:
-        """Stay inline for a single job; else fall back, in joblib's sense, to the outer backend."""
+        """Stay inline for a single job; else fall back, in joblib's sense, to the outer backend or to our own pool."""
+        if self._tracking.isolation == "process":
+            raise FallbackToBackend(_isolated(self._outer, self._wrapper, self._tracking, n_jobs))
         if self._outer.effective_n_jobs(n_jobs) != 1:
             raise FallbackToBackend(_tracked(self._outer, self._wrapper))
         self.parallel = parallel
@@ -178,6 +206,19 @@ class StudyBackend(ParallelBackendBase):
         """Return the active backend, as joblib's sequential one does."""
         backend: tuple[ParallelBackendBase, int | None] = get_active_backend()
         return backend
+
+
+def _isolated(outer: ParallelBackendBase, wrapper: FoldWrapper, tracking: Tracking, n_jobs: int) -> ParallelBackendBase:
+    """Return the backend whose folds run in a pool of processes of our own."""
+    if not isinstance(outer, _LOCAL):
+        raise UnsupportedOptionError(
+            "Tracking(isolation='process') runs trials in processes on this machine, but joblib is set to the backend "
+            f"{type(outer).__name__}: leave one of them."
+        )
+    n_workers = outer.effective_n_jobs(n_jobs)
+    n_threads = outer.inner_max_num_threads
+    make_pool = partial(WorkerPool, n_workers, trial_seconds=tracking.trial_seconds, n_threads=n_threads)
+    return PoolBackend(make_pool, n_workers, wrapper.wrap_one, wrapper.unwrap, outer.nesting_level)
 
 
 def _tracked(outer: ParallelBackendBase, wrapper: FoldWrapper) -> ParallelBackendBase:

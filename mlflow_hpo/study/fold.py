@@ -33,6 +33,9 @@ class FoldOutcome:
         What it fitted, if that is kept.
     undelivered : tuple of events
         Those that the channel could not take while the fold ran, in order.
+    lost : str or None
+        Why the process that it ran in could not finish it: it died, or ran for too long. None where the fold has come
+        to its own end, be it an exception.
     """
 
     trial: int
@@ -42,6 +45,7 @@ class FoldOutcome:
     traceback: str | None = None
     model: FittedModel | None = None
     undelivered: tuple[FoldEvent, ...] = ()
+    lost: str | None = None
 
 
 @dataclass(frozen=True)

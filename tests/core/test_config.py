@@ -24,6 +24,12 @@ from mlflow_hpo.core.errors import HPOError, UnsupportedOptionError
         ({"keep_best": True}, "whole number of at least 1; got True"),
         ({"study": " "}, r"Tracking\(study=...\) is None or a non-empty name"),
         ({"alias": None}, r"Tracking\(alias=...\) is a non-empty name"),
+        ({"isolation": "proces"}, r"is None or 'process'; got 'proces'\. Did you mean 'process'\?"),
+        ({"isolation": True}, r"is None or 'process'; got True\."),
+        ({"isolation": "process", "trial_seconds": 0}, "number of seconds above 0; got 0"),
+        ({"isolation": "process", "trial_seconds": float("nan")}, "number of seconds above 0; got nan"),
+        ({"isolation": "process", "trial_seconds": "60"}, "number of seconds above 0; got '60'"),
+        ({"trial_seconds": 60}, r"Tracking\(trial_seconds=...\) needs isolation='process'"),
     ],
 )
 def test_wrong_values_are_refused(option: dict[str, Any], message: str) -> None:
@@ -32,10 +38,10 @@ def test_wrong_values_are_refused(option: dict[str, Any], message: str) -> None:
     assert isinstance(error.value, HPOError)
 
 
-@pytest.mark.parametrize("option", ["isolation", "max_seconds", "warm_start_from"])
+@pytest.mark.parametrize("option", ["max_seconds", "warm_start_from"])
 def test_what_is_not_there_yet_is_refused(option: str) -> None:
     with pytest.raises(UnsupportedOptionError, match=rf"Tracking\({option}=...\) is not available"):
-        Tracking(**{option: "process"})
+        Tracking(**{option: "some"})
 
 
 def test_it_travels_with_the_search() -> None:

@@ -1,0 +1,84 @@
+"""The pool as a joblib backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import Any
+
+from joblib.parallel import BatchedCalls, ParallelBackendBase
+
+from mlflow_hpo.study.executors._pool import WorkerPool
+from mlflow_hpo.study.fold import FoldOutcome, FoldTask
+
+# Arguments of `_fit_and_score` that hold data, by name; X and y come by position.
+_DATA_ARGUMENTS = ("fit_params", "score_params")
+
+
+class PoolBackend(ParallelBackendBase):
+    """Runs the folds of one search in a pool of its own.
+
+    Parameters
+    ----------
+    make_pool : callable
+        Makes the pool.
+    n_workers : int
+        How many workers it has.
+    to_task : callable
+        Returns the fold in a batch of one.
+    to_results : callable
+        Returns what joblib gets for outcomes, and raises what a fold raised.
+    nesting_level : int or None
+        As of the backend that joblib would have used.
+    """
+
+    supports_retrieve_callback = True
+    supports_return_generator = False
+
+    def __init__(
+        self,
+        make_pool: Callable[[], WorkerPool],
+        n_workers: int,
+        to_task: Callable[[BatchedCalls], FoldTask],
+        to_results: Callable[[list[FoldOutcome]], list[Any]],
+        nesting_level: int | None,
+    ) -> None:
+        super().__init__(nesting_level=nesting_level)
+        self._make_pool = make_pool
+        self._n_workers = n_workers
+        self._to_task = to_task
+        self._to_results = to_results
+        self._pool: WorkerPool | None = None
+
+    def effective_n_jobs(self, n_jobs: int) -> int:
+        """Return the number of workers, 2 for a single one: joblib passes a backend by that runs one job at a time."""
+        return max(2, self._n_workers)
+
+    def submit(self, func: BatchedCalls, callback: Callable[[Any], None] | None = None) -> Future[FoldOutcome]:
+        """Queue a fold."""
+        self._pool = self._pool or self._make_pool()
+        task = self._to_task(func)
+        future = self._pool.submit(task, shared=_data(task))
+        if callback is not None:
+            future.add_done_callback(callback)
+        return future
+
+    def retrieve_result_callback(self, out: Future[FoldOutcome]) -> list[Any]:
+        """Return the result of a fold that has ended."""
+        return self._to_results([out.result()])
+
+    def abort_everything(self, ensure_ready: bool = True) -> None:
+        """End all workers; the next fold, if one comes, starts others."""
+        self.terminate()
+
+    def terminate(self) -> None:
+        """End all workers."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
+
+
+def _data(task: FoldTask) -> Iterator[Any]:
+    yield from task.args[1:]
+    for name in _DATA_ARGUMENTS:
+        yield from (task.kwargs.get(name) or {}).values()

@@ -1,0 +1,84 @@
+"""Why a trial has no result although none of its folds raised an exception, and how that is worded."""
+
+from __future__ import annotations
+
+import signal
+
+from mlflow_hpo.core.errors import HPOError
+
+_HINTS = {
+    "SIGKILL": "out of memory, or killed by hand",
+    "SIGSEGV": "a segmentation fault in compiled code",
+    "SIGABRT": "compiled code has given up",
+    "SIGBUS": "a file that is mapped into memory has been cut, or its disk is full",
+    "SIGILL": "compiled code is for another processor",
+    "SIGFPE": "an arithmetic error in compiled code",
+    "SIGTERM": "asked to end",
+}
+
+
+class TrialLostError(HPOError):
+    """A trial has no result, because of the process that its folds ran in."""
+
+
+class WorkerDiedError(TrialLostError):
+    """The worker process of a trial has died, twice."""
+
+
+class TrialTimeoutError(TrialLostError, TimeoutError):
+    """A trial has run for as long as it may."""
+
+
+class TaskNotSentError(TrialLostError):
+    """A fold, or what it gave back, could not travel between processes."""
+
+
+def died(exit_codes: list[int]) -> WorkerDiedError:
+    """Return what is said of a trial whose worker has died for the last time.
+
+    Parameters
+    ----------
+    exit_codes : list of int
+        How its workers ended, in order; a signal's number is negative.
+    """
+    causes = [cause_of_death(code) for code in exit_codes]
+    told = f"{causes[0]}, twice" if len(set(causes)) == 1 else ", then ".join(causes)
+    return WorkerDiedError(f"The trial is given up: its worker process {told}.")
+
+
+def cause_of_death(exit_code: int) -> str:
+    """Say how a process ended.
+
+    Parameters
+    ----------
+    exit_code : int
+        Its exit code; a signal's number is negative.
+
+    Examples
+    --------
+    >>> cause_of_death(-9)
+    'was killed by signal 9 (SIGKILL: out of memory, or killed by hand)'
+    >>> cause_of_death(3)
+    'ended by itself with exit code 3'
+    """
+    if exit_code >= 0:
+        return f"ended by itself with exit code {exit_code}"
+    try:
+        name = signal.Signals(-exit_code).name
+    except ValueError:
+        return f"was killed by signal {-exit_code}"
+    hint = f"{name}: {_HINTS[name]}" if name in _HINTS else name
+    return f"was killed by signal {-exit_code} ({hint})"
+
+
+def out_of_time(seconds: float) -> TrialTimeoutError:
+    """Return what is said of a trial that has run for as long as it may.
+
+    Parameters
+    ----------
+    seconds : float
+        Its limit.
+    """
+    return TrialTimeoutError(
+        f"The trial is given up: its folds have run for {seconds:g} s, the limit that Tracking(trial_seconds=...) sets."
+    )
