@@ -1,20 +1,21 @@
-"""Choosing the tracking store from the command line, and seeing that it answers before anything trains."""
+"""Choosing the tracking store from the command line, and seeing that it can be used before anything trains."""
 
 from __future__ import annotations
 
 import os
-import socket
-from pathlib import Path
+import re
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
-from mlflow_hpo.core.errors import InvalidArgumentError
+from mlflow_hpo.core._space_checks import shown
+from mlflow_hpo.core.errors import InvalidArgumentError, brief
+from mlflow_hpo.core.redact import redacted, without_credentials
+from mlflow_hpo.project._reachable import SERVER_PORTS, check_reachable, impatient
 
 _URI = "MLFLOW_TRACKING_URI"
 _EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
 _PROJECT_RUN = "MLFLOW_RUN_ID"
-_SECONDS = 5.0
-_PORTS = {"http": 80, "https": 443}
+_LONGEST_EXPERIMENT = 500
 
 
 def choose_store(tracking_uri: str | None, experiment_name: str | None) -> None:
@@ -32,90 +33,57 @@ def choose_store(tracking_uri: str | None, experiment_name: str | None) -> None:
     InvalidArgumentError
         The store does not answer, or the experiment cannot be used.
     """
-    in_project = bool(os.environ.get(_PROJECT_RUN))
-    if in_project and (tracking_uri or experiment_name):
+    project_run = os.environ.get(_PROJECT_RUN)
+    if project_run and (tracking_uri or experiment_name):
         raise InvalidArgumentError(
             "--tracking-uri and --experiment-name are mlflow run's to choose here: "
             "set MLFLOW_TRACKING_URI, or give --experiment-name to mlflow run."
         )
+    if experiment_name:
+        _check_experiment_name(experiment_name)
     if tracking_uri:
         os.environ[_URI] = tracking_uri
     uri = os.environ.get(_URI, "")
-    check_answers(uri)
-    client = _connect(uri)
-    if experiment_name:
-        _choose_experiment(client, experiment_name)
-
-
-def check_answers(uri: str) -> None:
-    """Refuse a store that cannot be there: MLflow itself would try for minutes.
-
-    Raises
-    ------
-    InvalidArgumentError
-        Nobody answers at the address, or the database's folder does not exist.
-    """
-    parts = _split(uri)
-    if parts.scheme in _PORTS:
-        _check_port(uri, parts)
-    elif parts.scheme == "sqlite":
-        _check_database(uri)
-
-
-def without_credentials(uri: str) -> str:
-    """Return a URI as it may be shown and logged: no user, no password, no query.
-
-    Examples
-    --------
-    >>> without_credentials("https://user:secret@mlflow.example:8080/api?token=abc")
-    'https://mlflow.example:8080/api'
-    >>> without_credentials("sqlite:///mlflow.db")
-    'sqlite:///mlflow.db'
-    """
-    if "://" not in uri:
-        return uri
-    scheme, _, rest = uri.partition("://")
-    place, slash, path = rest.partition("/")
-    return f"{scheme}://{place.rpartition('@')[2]}{slash}{path.partition('?')[0].partition('#')[0]}".partition("?")[0]
-
-
-def _split(uri: str) -> SplitResult:
-    try:
-        parts = urlsplit(uri)
-        _ = parts.port
-    except ValueError as error:
-        raise InvalidArgumentError(f"{without_credentials(uri)!r} is no tracking URI: {error}.") from error
-    return parts
-
-
-def _check_port(uri: str, parts: SplitResult) -> None:
-    shown = without_credentials(uri)
-    if not parts.hostname:
-        raise InvalidArgumentError(f"{shown!r} is no tracking URI: it names no host.")
-    try:
-        socket.create_connection((parts.hostname, parts.port or _PORTS[parts.scheme]), _SECONDS).close()
-    except (OSError, UnicodeError) as error:
-        raise InvalidArgumentError(
-            f"no tracking server answers at {shown} ({getattr(error, 'strerror', None) or error}). "
-            "Start it (mlflow server), or leave the URI out to use a file in this folder."
-        ) from error
-
-
-def _check_database(uri: str) -> None:
-    file = Path(uri.removeprefix("sqlite:///").partition("?")[0])
-    if file.is_dir():
-        raise InvalidArgumentError(f"the tracking store {file} is a directory; name a file in it, such as mlflow.db.")
-    if not file.absolute().parent.is_dir():
-        raise InvalidArgumentError(f"the folder of the tracking store does not exist: {file.absolute().parent}.")
+    check_reachable(uri)
+    with impatient():
+        client = _connect(uri)
+        if project_run:
+            _check_project_run(client, uri, project_run)
+        if experiment_name:
+            _choose_experiment(client, experiment_name)
 
 
 def _connect(uri: str) -> Any:
     from mlflow_hpo.tracking.store import connect
 
     try:
-        return connect()
+        client = connect()
+        client.search_experiments(max_results=1)
     except Exception as error:  # each kind of store has errors of its own
-        raise InvalidArgumentError(f"the tracking store {without_credentials(uri)} cannot be used: {error}") from error
+        reason = redacted(brief(error))
+        # MLflow words a server's refusal so: "... failed with error code 401 != 200. ..."
+        hint = " Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD." if "error code 401" in reason else ""
+        raise InvalidArgumentError(
+            f"the tracking store {without_credentials(uri)} cannot be used: {reason}{hint}"
+        ) from error
+    return client
+
+
+def _check_project_run(client: Any, uri: str, run_id: str) -> None:
+    try:
+        client.get_run(run_id)
+    except Exception as error:
+        raise InvalidArgumentError(
+            f"{_PROJECT_RUN} names the run {shown(run_id)}, which is not in {without_credentials(uri) or 'the store'}; "
+            "unset it, or set MLFLOW_TRACKING_URI to the store that has it."
+        ) from error
+
+
+def _check_experiment_name(name: str) -> None:
+    if len(name) > _LONGEST_EXPERIMENT or re.search(r"[\x00-\x1f\x7f]", name):
+        raise InvalidArgumentError(
+            f"--experiment-name is one line of at most {_LONGEST_EXPERIMENT} characters; got {shown(name)}."
+        )
 
 
 def _choose_experiment(client: Any, name: str) -> None:
@@ -131,5 +99,5 @@ def _choose_experiment(client: Any, name: str) -> None:
 def run_link(tracking_uri: str, experiment_id: str, run_id: str) -> str:
     """Return the address of a run in MLflow's UI; of a store without a server, as `mlflow ui` will serve it."""
     parts = urlsplit(tracking_uri)
-    base = without_credentials(tracking_uri).rstrip("/") if parts.scheme in _PORTS else "http://127.0.0.1:5000"
+    base = without_credentials(tracking_uri).rstrip("/") if parts.scheme in SERVER_PORTS else "http://127.0.0.1:5000"
     return f"{base}/#/experiments/{experiment_id}/runs/{run_id}"

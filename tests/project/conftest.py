@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from mlflow_hpo.project import cli
+from mlflow_hpo.project.cli import _quiet
+
 BASE = """\
 estimator: model.py:make
 data: {sklearn: iris}
@@ -94,3 +97,17 @@ def _imports_undone():
         file = getattr(sys.modules[name], "__file__", None) or ""
         if "pytest-of-" in file:
             del sys.modules[name]
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run the command line in this process; return its exit code and what it said."""
+    monkeypatch.setattr(_quiet, "silence", lambda: None)  # it changes the whole process
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as end:
+            cli.main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return end.value.code, said.out, said.err
+
+    return run

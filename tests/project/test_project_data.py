@@ -116,7 +116,10 @@ MISTAKES = [
     ({"data": "{csv: gap.csv, target: y}"}, "data.target: 1 of 4 targets are missing, the first in row 3"),
     ({"data": "{csv: gap.csv, target: empty}"}, "data.target: has no value at all"),
     ({"data": "{csv: gap.csv, target: y2}", "cv": "{groups: y}"}, "cv.groups: 1 rows of 'y' have no group"),
-    ({"data": "{csv: nothing.csv, target: y}"}, "data.csv: .* is no csv file that can be read: No columns to parse"),
+    (
+        {"data": "{csv: nothing.csv, target: y}"},
+        "data.csv: .* is no csv file that can be read: EmptyDataError: No columns",
+    ),
     ({"data": "{csv: bytes.npz, target: y}"}, "data.csv: .* is no csv file that can be read"),
     ({"data": "{parquet: d.csv, target: y}"}, "data.parquet: .* is no parquet file that can be read"),
     ({"data": "{npz: d.csv, target: y}"}, "data.npz: .* is no npz file that can be read"),

@@ -182,7 +182,7 @@ MISTAKES = [
     ),
     # tracking
     ({"keep_best": "2", "log_models": "none"}, "keep_best: keeps models, and log_models: none keeps none"),
-    ({"register_as": "a/b"}, "register_as: a model's name has no '/'"),
+    ({"register_as": "a/b"}, "register_as: a model's name has no '/', no ':'"),
     ({"alias": "v1"}, "alias: is letters, digits"),
     ({"alias": "the best"}, "alias: is letters, digits"),
     ({"tags": "{a: 1}"}, "tags.a: is text"),

@@ -41,7 +41,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
         ("a: !!python/object/apply:os.system [ls]", r"line 1: the tag '.*python/object/apply:os.system' is not taken"),
         ("a: !!binary aaaa", "plain data only"),
         ("a: !own 1", "the tag '!own' is not taken"),
-        ("a: &x [1]\nb: *x", r"line 1: aliases \(\*name\) are not taken here"),
+        ("a: &x [1]\nb: *x", r"line 2: aliases \(\*name\) are not taken here"),
         ("a: 1\nb: 2\na: 3", "line 3: the key 'a' stands here again; it was given in line 1"),
         ("a:\n  b: 1\n  b: 2", "line 3: the key 'b' stands here again; it was given in line 2"),
         ("1: 2", "keys are text; got 1"),

@@ -16,7 +16,7 @@ import click
 import mlflow_hpo
 from mlflow_hpo.project.cli._compare_command import compare
 from mlflow_hpo.project.cli._exits import ended
-from mlflow_hpo.project.cli._options import Text, WholeNumber, YesNo
+from mlflow_hpo.project.cli._options import RunId, Text, WholeNumber, YesNo
 from mlflow_hpo.project.cli._report_command import report
 
 if TYPE_CHECKING:
@@ -56,9 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(ended(command, debug=debug))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, invoke_without_command=True
+)
 @click.version_option(mlflow_hpo.__version__, prog_name="mlflow-hpo")
-def cli() -> None:
+@click.option("--debug", is_flag=True, help="Show tracebacks and what TensorFlow and MLflow say.")
+@click.pass_context
+def cli(context: click.Context, debug: bool) -> None:
     """Hyperparameter search for Keras and scikit-learn models, tracked in MLflow.
 
     \b
@@ -66,6 +70,8 @@ def cli() -> None:
     mlflow-hpo run study.yaml       your own
     mlflow-hpo run -h               all that can be changed without editing the file
     """  # noqa: D301  (\b is click's mark for lines to leave as they are)
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def _study_options(command: Any) -> Any:
@@ -128,7 +134,7 @@ def check(study_file: str, **options: Any) -> None:
 
 def _run_options(command: Any) -> Any:
     options = [
-        click.argument("run_id", metavar="RUN", type=Text()),
+        click.argument("run_id", metavar="RUN", type=RunId()),
         click.option("--tracking-uri", type=Text(), help="MLflow tracking store, such as http://127.0.0.1:5000."),
         click.option("--debug", is_flag=True, help="Show tracebacks and what MLflow says."),
     ]

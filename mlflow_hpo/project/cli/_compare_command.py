@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlflow_hpo.project.cli._options import Text
+from mlflow_hpo.project.cli._options import RunId, Text
 from mlflow_hpo.project.cli._report_command import output_file, write_page
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ _TEXT_COLUMNS = ("study", "strategy")
 
 
 @click.command()
-@click.argument("run_ids", metavar="RUN RUN...", nargs=-1, type=Text())
+@click.argument("run_ids", metavar="RUN RUN...", nargs=-1, type=RunId())
 @click.option("--output", type=Text(), default="compare.html", show_default=True, help="File to write the page to.")
 @click.option("--tracking-uri", type=Text(), help="MLflow tracking store, such as http://127.0.0.1:5000.")
 @click.option("--debug", is_flag=True, help="Show tracebacks and what MLflow says.")
-def compare(run_ids: Sequence[str | None], output: str | None, tracking_uri: str | None, debug: bool) -> None:
+def compare(run_ids: Sequence[str], output: str | None, tracking_uri: str | None, debug: bool) -> None:
     """Compare the studies whose runs are RUN: best score, spread and time, as a table and as a page."""
     file = output_file(output or "compare.html")
     from mlflow_hpo.project._store import choose_store
@@ -31,7 +31,7 @@ def compare(run_ids: Sequence[str | None], output: str | None, tracking_uri: str
     choose_store(tracking_uri, None)
     from mlflow_hpo.report import compare_studies, comparison_page
 
-    compared = compare_studies([run_id for run_id in run_ids if run_id])
+    compared = compare_studies(run_ids)
     _show(compared)
     write_page(file, comparison_page(compared).encode())
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlflow_hpo.project._store import run_link, without_credentials
+from mlflow_hpo.core.redact import without_credentials
+from mlflow_hpo.project._store import run_link
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,7 @@ def show_plan(prepared: PreparedStudy) -> None:
     """Print what is about to run."""
     config, space = prepared.study.config, prepared.study.space
     X = prepared.samples.X
-    shape = " x ".join(map(str, getattr(X, "shape", (len(X),))))
+    shape = " x ".join(map(str, X.shape if hasattr(X, "shape") else (len(X),)))
     trials, splits = prepared.n_trials, prepared.n_splits
     click.echo(f"{config.strategy} search over {', '.join(space.searched)}")
     click.echo(f"{trials} trials x {splits} splits = {trials * splits} fits on {shape} samples")

@@ -6,17 +6,17 @@ import os
 import signal
 import traceback
 from collections.abc import Callable
-from types import FrameType
-from typing import NoReturn
 
 import click
 
-from mlflow_hpo.core.errors import HPOError
+from mlflow_hpo.core.errors import HPOError, brief
+from mlflow_hpo.core.redact import printable, redacted
+from mlflow_hpo.project._termination import EXIT_CODE, Terminated, terminate
 
 FAILED = 1
 USER_ERROR = 2
 INTERRUPTED = 130
-TERMINATED = 143
+TERMINATED = EXIT_CODE
 
 _PROJECT_RUN = "MLFLOW_RUN_ID"
 
@@ -36,43 +36,57 @@ def ended(command: Callable[[], object], *, debug: bool) -> int:
     int
         0, or 2 for a user's mistake, 130 and 143 for an interrupt, 1 for all else.
     """
-    before = signal.signal(signal.SIGTERM, _terminate)
+    # An exception ends the study as Ctrl-C does: trials KILLED, what was found delivered.
+    before = signal.signal(signal.SIGTERM, terminate)
     try:
         command()
     except click.exceptions.Exit as end:
         return end.exit_code
-    except click.ClickException as error:
-        error.show()
-        return _failed(USER_ERROR, error.format_message(), debug)
-    except HPOError as error:
-        return _failed(USER_ERROR, _say(str(error)), debug)
     except (KeyboardInterrupt, click.Abort):
-        return _failed(INTERRUPTED, _say("Interrupted."), debug)
+        return _failed(INTERRUPTED, "Interrupted.", debug)
+    except Terminated:
+        return _failed(TERMINATED, "Terminated.", debug)
+    except click.ClickException as error:
+        return _failed(USER_ERROR, _usage(error), debug)
+    except HPOError as error:
+        return _failed(USER_ERROR, str(error), debug)
     except SystemExit as end:
-        return _failed(end.code if isinstance(end.code, int) else FAILED, _say("Terminated."), debug)
+        return _failed(FAILED, f"a function of the study has called sys.exit({end.code!r}).", debug, hint=True)
     except Exception as error:
-        return _failed(FAILED, _say(f"{type(error).__name__}: {error}"), debug, hint=True)
+        return _failed(FAILED, brief(error), debug, hint=True)
     finally:
         signal.signal(signal.SIGTERM, before)
     return 0
 
 
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    # An exception ends the study as Ctrl-C does: trials KILLED, what was found delivered.
-    raise SystemExit(TERMINATED)
+def _usage(error: click.ClickException) -> str:
+    """Return what click found wrong with the arguments, and how to see what is allowed."""
+    message = error.format_message()
+    if not message.endswith((".", "?")):
+        message += "."
+    if isinstance(error, click.NoSuchOption) and not error.possibilities:
+        message += _other_name(error)
+    context = getattr(error, "ctx", None)
+    return f"{message} See {context.command_path} --help." if context else message
 
 
-def _say(message: str) -> str:
-    click.echo(f"Error: {message}", err=True)
-    return message
+def _other_name(error: click.NoSuchOption) -> str:
+    """Return a hint at the option that other libraries call so; empty where none do."""
+    from mlflow_hpo.project.study_file._habits import habit
+
+    options = {str(one.name): one.opts[0] for one in (error.ctx.command.params if error.ctx else [])}
+    name = habit(error.option_name.strip("-").replace("-", "_"), options)
+    return f" Did you mean {options[name]!r}?" if name in options else ""
 
 
 def _failed(code: int, message: str, debug: bool, hint: bool = False) -> int:
+    said = printable(redacted(message))
+    click.echo(f"Error: {said}", err=True)
     if debug:
-        traceback.print_exc()
+        click.echo(printable(redacted(traceback.format_exc())), err=True, nl=False)
     elif hint:
         click.echo("Run it again with --debug to see the traceback.", err=True)
-    _end_project_run(message)
+    _end_project_run(said)
     return code
 
 
@@ -80,9 +94,11 @@ def _end_project_run(message: str) -> None:
     """End the run that `mlflow run` made, if no search has taken it over."""
     if not os.environ.get(_PROJECT_RUN):
         return
+    from mlflow_hpo.project._reachable import impatient
     from mlflow_hpo.tracking import end_run_failed
 
     try:
-        end_run_failed(message)
-    except Exception as error:  # the message above matters more than a store that is away
-        click.echo(f"The run could not be ended: {error}", err=True)
+        with impatient():
+            end_run_failed(message)
+    except Exception:  # the message above matters more than a store that is away
+        click.echo("The run that MLFLOW_RUN_ID names could not be ended: its store does not answer.", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -33,6 +34,20 @@ class WholeNumber(click.ParamType[Any]):
             return int(text)
         except ValueError:
             self.fail(f"{text[:60]!r} is no whole number.", param, ctx)
+
+
+class RunId(click.ParamType[Any]):
+    """The id of a run; never empty."""
+
+    name = "run"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the id."""
+        text = str(value).strip()
+        if not re.fullmatch(r"[A-Za-z0-9][\w-]{0,255}", text):
+            got = repr(text[:60]) if text else "nothing"
+            self.fail(f"it is the id of a study's run, as MLflow's UI shows it; got {got}.", param, ctx)
+        return text
 
 
 class YesNo(click.ParamType[Any]):

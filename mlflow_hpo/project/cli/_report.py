@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import click
 
+from mlflow_hpo.core._space_checks import shown
 from mlflow_hpo.core.errors import InvalidArgumentError
 from mlflow_hpo.project._store import choose_store
 from mlflow_hpo.project.cli._console import best_first, show_trials
+from mlflow_hpo.project.study_file._names import ALIAS, MODEL_NAME, is_alias, is_model_name
 
 
-def list_trials(run_id: str | None, tracking_uri: str | None, form: str) -> None:
+def list_trials(run_id: str, tracking_uri: str | None, form: str) -> None:
     """Print the trials of a study as a table, as CSV or as JSON, best first."""
-    _choose(run_id, tracking_uri)
+    choose_store(tracking_uri, None)
     from mlflow_hpo.tracking import read_trials
 
-    trials = best_first(read_trials(str(run_id)), greater_is_better=_greater_is_better(str(run_id)))
+    trials = best_first(read_trials(run_id), greater_is_better=_greater_is_better(run_id))
     if form == "csv":
         click.echo(trials.to_csv(index=False), nl=False)
     elif form == "json":
@@ -33,12 +35,12 @@ def _greater_is_better(run_id: str) -> bool:
     return read_study_run(run_id).data.tags.get(names.DIRECTION, "True") == "True"
 
 
-def show_best(run_id: str | None, tracking_uri: str | None) -> None:
+def show_best(run_id: str, tracking_uri: str | None) -> None:
     """Print the best trial of a study."""
-    _choose(run_id, tracking_uri)
+    choose_store(tracking_uri, None)
     from mlflow_hpo.tracking import best_trial
 
-    trial = best_trial(str(run_id))
+    trial = best_trial(run_id)
     click.echo(f"trial  {trial.number}")
     click.echo(f"score  {trial.score:.6g}")
     for name, value in trial.params.items():
@@ -46,18 +48,16 @@ def show_best(run_id: str | None, tracking_uri: str | None) -> None:
     click.echo(f"run    {trial.run_id}")
 
 
-def register_run(run_id: str | None, tracking_uri: str | None, *, name: str | None, alias: str, promote: bool) -> None:
+def register_run(run_id: str, tracking_uri: str | None, *, name: str | None, alias: str, promote: bool) -> None:
     """Register the best model of a study."""
     if not name:
         raise InvalidArgumentError("--name is the name of a registered model; got nothing.")
-    _choose(run_id, tracking_uri)
+    if not is_model_name(name):
+        raise InvalidArgumentError(f"--name: {MODEL_NAME}; got {shown(name)}.")
+    if not is_alias(alias):
+        raise InvalidArgumentError(f"--alias: {ALIAS}; got {shown(alias)}.")
+    choose_store(tracking_uri, None)
     from mlflow_hpo.tracking import register_best
 
-    registration = register_best(str(run_id), name=name, alias=alias, promote=promote)
+    registration = register_best(run_id, name=name, alias=alias, promote=promote)
     click.echo(f"{registration.name} version {registration.version}: {registration.reason}")
-
-
-def _choose(run_id: str | None, tracking_uri: str | None) -> None:
-    if not run_id:
-        raise InvalidArgumentError("RUN is the id of a study's run; got nothing.")
-    choose_store(tracking_uri, None)

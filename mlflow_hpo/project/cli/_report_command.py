@@ -7,22 +7,20 @@ from pathlib import Path
 import click
 
 from mlflow_hpo.core.errors import InvalidArgumentError
-from mlflow_hpo.project.cli._options import Text
+from mlflow_hpo.project.cli._options import RunId, Text
 
 
 @click.command()
-@click.argument("run_id", metavar="RUN", type=Text())
+@click.argument("run_id", metavar="RUN", type=RunId())
 @click.option("--output", type=Text(), default="report.html", show_default=True, help="File to write the page to.")
 @click.option("--log", is_flag=True, help="Store the page, and its plots as PNG files, on the study's run too.")
 @click.option("--tracking-uri", type=Text(), help="MLflow tracking store, such as http://127.0.0.1:5000.")
 @click.option("--debug", is_flag=True, help="Show tracebacks and what MLflow says.")
-def report(run_id: str | None, output: str | None, log: bool, tracking_uri: str | None, debug: bool) -> None:
+def report(run_id: str, output: str | None, log: bool, tracking_uri: str | None, debug: bool) -> None:
     """Write a page about the study whose run is RUN: one HTML file that needs no other.
 
     The study may still be running.
     """
-    if not run_id:
-        raise InvalidArgumentError("RUN is the id of a study's run; got nothing.")
     file = output_file(output or "report.html")
     from mlflow_hpo.project._store import choose_store
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlflow_hpo.project.prepare._data import Samples, load_samples
 from mlflow_hpo.project.prepare._estimator import build_estimator
+from mlflow_hpo.project.prepare._network import check_network
 from mlflow_hpo.project.prepare._scoring import Scoring, build_scoring
 from mlflow_hpo.project.prepare._splits import build_splitter
 from mlflow_hpo.project.study_file import StudyFile
@@ -71,9 +72,12 @@ def prepare(study: StudyFile) -> PreparedStudy:
     samples = load_samples(study)
     scoring = build_scoring(study, samples)
     splitter = build_splitter(study, samples)
-    if study.config.model is not None:
-        samples = _for_network(study, samples)
-    return PreparedStudy(study, samples, scoring, splitter, build_estimator(study))
+    if study.config.model is None:
+        return PreparedStudy(study, samples, scoring, splitter, build_estimator(study))
+    samples = _for_network(study, samples)
+    estimator = build_estimator(study)
+    check_network(study, estimator, samples)
+    return PreparedStudy(study, samples, scoring, splitter, estimator)
 
 
 def _for_network(study: StudyFile, samples: Samples) -> Samples:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlflow_hpo.core.errors import StudyFileError
 from mlflow_hpo.project.prepare._modules import load_function
+from mlflow_hpo.project.prepare._user_code import called, named_function
 from mlflow_hpo.project.study_file import StudyFile
 from mlflow_hpo.project.study_file.schema import CallbacksSection
 
@@ -35,12 +35,7 @@ def build_callbacks(study: StudyFile, section: CallbacksSection) -> list[Any]:
 
 
 def _custom(study: StudyFile, path: tuple[str | int, ...], reference: str) -> Any:
-    try:
-        callback = load_function(reference, study.folder)()
-    except StudyFileError as error:
-        raise study.error(path, str(error)) from error
-    except Exception as error:
-        raise study.error(path, f"{reference} failed: {type(error).__name__}: {error}") from error
+    callback = called(study, path, reference, named_function(study, path, reference))
     if not hasattr(callback, "on_epoch_end"):
         raise study.error(path, f"{reference} returns a Keras callback; got {type(callback).__name__}.")
     return callback

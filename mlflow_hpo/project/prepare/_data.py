@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_hpo.core.errors import StudyFileError, did_you_mean
-from mlflow_hpo.project.prepare._modules import load_function
+from mlflow_hpo.core.errors import brief, did_you_mean
 from mlflow_hpo.project.prepare._tables import load_npz, load_table
+from mlflow_hpo.project.prepare._user_code import called, named_function
 from mlflow_hpo.project.study_file import StudyFile
 from mlflow_hpo.project.study_file._meaning import source_of
 
@@ -54,8 +54,19 @@ def load_samples(study: StudyFile) -> Samples:
     """
     source = source_of(study.config.data)
     samples = _LOADERS[source](study)
+    samples = Samples(samples.X, _labels(samples.y), _labels(samples.groups))
     _check_samples(study, source, samples)
     return samples
+
+
+def _labels(values: Any) -> Any:
+    """Return labels as an array, where a loader has them as a list."""
+    import numpy as np
+
+    try:
+        return np.asarray(values) if isinstance(values, list | tuple) else values
+    except ValueError:  # rows of unequal length
+        return values
 
 
 def _bundled(study: StudyFile) -> Samples:
@@ -71,14 +82,8 @@ def _bundled(study: StudyFile) -> Samples:
 
 def _from_loader(study: StudyFile) -> Samples:
     path = ("data", "loader")
-    try:
-        loader = load_function(str(study.config.data.loader), study.folder)
-    except StudyFileError as error:
-        raise study.error(path, str(error)) from error
-    try:
-        returned = loader(**(study.config.data.args or {}))
-    except Exception as error:
-        raise study.error(path, f"the loader failed: {type(error).__name__}: {error}") from error
+    loader = named_function(study, path, str(study.config.data.loader))
+    returned = called(study, path, "the loader", loader, **(study.config.data.args or {}))
     if not isinstance(returned, tuple) or len(returned) not in (2, 3):
         raise study.error(path, f"a loader returns (X, y) or (X, y, groups); got {type(returned).__name__}.")
     return Samples(*returned)
@@ -109,7 +114,10 @@ def _check_samples(study: StudyFile, source: str, samples: Samples) -> None:
             raise study.error(target, f"X has {rows} rows, and {what} has {_rows(study, target, values)}.")
     if rows < 2:
         raise study.error(("data", source), f"has {rows} rows; a search needs more.")
+    if 0 in getattr(samples.X, "shape", ()):
+        raise study.error(("data", source), "has no features; a search needs some to predict from.")
     _check_target(study, target, samples.y)
+    _check_groups(study, target, samples.groups)
 
 
 def _rows(study: StudyFile, path: tuple[str, ...], values: Any) -> int:
@@ -124,7 +132,10 @@ def _rows(study: StudyFile, path: tuple[str, ...], values: Any) -> int:
 def _check_target(study: StudyFile, path: tuple[str, ...], y: Any) -> None:
     import pandas as pd
 
-    missing = pd.isna(pd.DataFrame(y)).any(axis=1)
+    try:
+        missing = pd.isna(pd.DataFrame(y)).any(axis=1)
+    except (ValueError, TypeError) as error:
+        raise study.error(path, f"targets are one value a row, or one row of values; {brief(error)}") from error
     if missing.any():
         count, first = int(missing.sum()), int(missing.argmax()) + 1
         raise study.error(path, f"{count} of {len(missing)} targets are missing, the first in row {first}.")
@@ -134,6 +145,13 @@ def _check_target(study: StudyFile, path: tuple[str, ...], y: Any) -> None:
         _check_numbers(study, path, y)
 
 
+def _check_groups(study: StudyFile, path: tuple[str, ...], groups: Any) -> None:
+    import pandas as pd
+
+    if groups is not None and pd.isna(groups).any():
+        raise study.error(path, f"{int(pd.isna(groups).sum())} rows have no group.")
+
+
 def _check_classes(study: StudyFile, path: tuple[str, ...], y: Any) -> None:
     import numpy as np
     from sklearn.utils.multiclass import type_of_target
@@ -141,7 +159,7 @@ def _check_classes(study: StudyFile, path: tuple[str, ...], y: Any) -> None:
     try:
         kind = type_of_target(y)
     except ValueError as error:
-        raise study.error(path, f"cannot be predicted: {error}.") from error
+        raise study.error(path, f"cannot be predicted: {brief(error)}") from error
     if kind.startswith("continuous"):
         raise study.error(path, "holds real numbers, and the task is classification; set task: regression.")
     if kind == "unknown":

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
-from mlflow_hpo.core.errors import StudyFileError, did_you_mean
-from mlflow_hpo.core.space import Categorical, Searched
+from mlflow_hpo.core.errors import did_you_mean
 from mlflow_hpo.project.prepare._callbacks import build_callbacks
-from mlflow_hpo.project.prepare._modules import load_function
+from mlflow_hpo.project.prepare._user_code import called, function_name, named_function, required_arguments
+from mlflow_hpo.project.prepare._values import check_value, telling_values
 from mlflow_hpo.project.study_file import StudyFile
 
 # scikeras hands these to a model function that asks for them.
@@ -35,7 +34,7 @@ def build_estimator(study: StudyFile) -> Any:
         The function is not there or fails, or the estimator does not take a parameter.
     """
     path = ("model",) if study.config.model is not None else ("estimator",)
-    function = _load(study, path)
+    function = named_function(study, path, str(getattr(study.config, path[0])))
     estimator = _keras_estimator(study, function) if path == ("model",) else _from_factory(study, path, function)
     _check_task(study, path, estimator)
     _check_space(study, estimator)
@@ -43,14 +42,9 @@ def build_estimator(study: StudyFile) -> Any:
         _check_arguments(study, function, estimator)
     _set_fit_settings(study, estimator)
     _set(study, ("space",), estimator, study.space.fixed)
+    for name in study.space.fixed:
+        check_value(study, name, estimator)
     return _set(study, ("seed",), estimator, _seeds(study, estimator))
-
-
-def _load(study: StudyFile, path: tuple[str, ...]) -> Callable[..., Any]:
-    try:
-        return load_function(str(getattr(study.config, path[0])), study.folder)  # type: ignore[no-any-return]
-    except StudyFileError as error:
-        raise study.error(path, str(error)) from error
 
 
 def _keras_estimator(study: StudyFile, function: Callable[..., Any]) -> Any:
@@ -61,24 +55,13 @@ def _keras_estimator(study: StudyFile, function: Callable[..., Any]) -> Any:
 
 
 def _from_factory(study: StudyFile, path: tuple[str, ...], factory: Callable[..., Any]) -> Any:
-    required = _required(factory)
+    required = required_arguments(factory)
     if required:
         raise study.error(path, f"is called without arguments, and needs {', '.join(required)}; give them defaults.")
-    try:
-        estimator = factory()
-    except Exception as error:
-        raise study.error(path, f"failed: {type(error).__name__}: {error}") from error
+    estimator = called(study, path, function_name(factory), factory)
     if isinstance(estimator, type) or not (hasattr(estimator, "fit") and hasattr(estimator, "get_params")):
         raise study.error(path, f"returns a scikit-learn estimator; got {type(estimator).__name__}.")
     return estimator
-
-
-def _required(function: Callable[..., Any]) -> list[str]:
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # some builtins tell nothing of their arguments
-        return []
-    return [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
 
 
 def _check_task(study: StudyFile, path: tuple[str, ...], estimator: Any) -> None:
@@ -92,11 +75,11 @@ def _check_task(study: StudyFile, path: tuple[str, ...], estimator: Any) -> None
 
 def _check_arguments(study: StudyFile, function: Callable[..., Any], estimator: Any) -> None:
     given = {*study.config.space, *estimator.get_params(deep=False), *_SUPPLIED}
-    missing = [name for name in _required(function) if name not in given]
+    missing = [name for name in required_arguments(function) if name not in given]
     if missing:
         raise study.error(
             ("model",),
-            f"{_name(function)} needs {', '.join(missing)}, which the space does not name; "
+            f"{function_name(function)} needs {', '.join(missing)}, which the space does not name; "
             f"add it to the space, such as {missing[0]}: {{fixed: 1}}, or give it a default.",
         )
 
@@ -106,22 +89,18 @@ def _check_space(study: StudyFile, estimator: Any) -> None:
     from sklearn.base import clone
 
     for name, parameter in study.space.searched.items():
-        try:
-            clone(estimator).set_params(**{name: _some_value(parameter)})
-        except (ValueError, AttributeError, TypeError) as error:
-            raise study.error(("space", name), _not_taken(name, estimator, error)) from error
+        copy = clone(estimator)
+        for value in telling_values(parameter, study.config.strategy):
+            try:
+                copy.set_params(**{name: value})
+            except (ValueError, AttributeError, TypeError) as error:
+                raise study.error(("space", name), _not_taken(study, name, estimator, error)) from error
+            check_value(study, name, copy)
 
 
-def _some_value(parameter: Searched) -> Any:
-    if isinstance(parameter, Categorical):
-        return parameter.values[0]
-    drawn = parameter.distribution().rvs(random_state=0)
-    return drawn.item() if hasattr(drawn, "item") else drawn
-
-
-def _not_taken(name: str, estimator: Any, error: Exception) -> str:
-    if "Did you mean" in str(error):
-        return str(error)
+def _not_taken(study: StudyFile, name: str, estimator: Any, error: Exception) -> str:
+    if "Did you mean" in str(error) or study.config.model is not None:
+        return str(error)  # a Keras estimator knows what its model function takes
     known = list(estimator.get_params())
     # In a pipeline the step's name is what people forget.
     inside = [one for one in known if one.endswith(f"__{name}")]
@@ -164,7 +143,7 @@ def _set(study: StudyFile, path: tuple[str, ...], estimator: Any, values: dict[s
             estimator.set_params(**{name: value})
         except (ValueError, AttributeError, TypeError) as error:
             where = (*path, name) if path == ("space",) else path
-            raise study.error(where, _not_taken(name, estimator, error)) from error
+            raise study.error(where, _not_taken(study, name, estimator, error)) from error
     return estimator
 
 
@@ -176,7 +155,3 @@ def _seeds(study: StudyFile, estimator: Any) -> dict[str, Any]:
     known = estimator.get_params().items()
     unseeded = [name for name, value in known if name.split("__")[-1] == "random_state" and value is None]
     return {name: seed for name in unseeded if name not in study.config.space}
-
-
-def _name(function: Callable[..., Any]) -> str:
-    return str(getattr(function, "__name__", "the function"))

@@ -6,14 +6,16 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+import sysconfig
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import cloudpickle
 
-from mlflow_hpo.core.errors import StudyFileError, did_you_mean
+from mlflow_hpo.core.errors import StudyFileError, brief, did_you_mean
 from mlflow_hpo.project._files import problem_with
+from mlflow_hpo.project._termination import STOPS
 
 _folders: set[Path] = set()
 
@@ -39,7 +41,7 @@ def load_function(reference: str, folder: Path) -> Any:
         There is no such file, module or function, or importing it fails.
     """
     where, _, name = reference.rpartition(":")
-    module = _from_file(folder / where) if where.endswith(".py") or "/" in where else _from_package(where, folder)
+    module = _from_file(folder / where) if where.endswith(".py") else _from_package(where, folder)
     function = getattr(module, name, None)
     if not callable(function):
         own = [one for one, value in vars(module).items() if callable(value) and not one.startswith("_")]
@@ -77,7 +79,7 @@ def _execute(name: str, file: Path) -> ModuleType:
     before = set(sys.modules)
     try:
         spec.loader.exec_module(module)
-    except KeyboardInterrupt:
+    except STOPS:
         raise
     except BaseException as error:  # a module may call sys.exit
         del sys.modules[name]
@@ -90,7 +92,7 @@ def _from_package(name: str, folder: Path) -> ModuleType:
     _enter(folder)
     try:
         return importlib.import_module(name)
-    except KeyboardInterrupt:
+    except STOPS:
         raise
     except BaseException as error:
         raise _import_failed(name, error) from error
@@ -125,15 +127,17 @@ def _home(module: ModuleType) -> Path | None:
 
 
 def _import_failed(what: str, error: BaseException) -> StudyFileError:
-    where = f" (line {error.lineno})" if isinstance(error, SyntaxError) else _last_line(error, what)
-    return StudyFileError(f"{what} cannot be imported: {type(error).__name__}: {error}{where}.")
+    where = "" if isinstance(error, SyntaxError) else place(error)  # a SyntaxError says it itself
+    return StudyFileError(f"{what} cannot be imported: {brief(error)}{where}.")
 
 
-def _last_line(error: BaseException, what: str) -> str:
-    """Return the line of the user's file that the error came through."""
-    trace, line = error.__traceback__, 0
+def place(error: BaseException) -> str:
+    """Return where in the user's own code an error came from, such as " (model.py, line 3)"; empty where it did not."""
+    ours, libraries = Path(__file__).parents[2], Path(sysconfig.get_paths()["stdlib"])
+    found, trace = "", error.__traceback__
     while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename).name == what:
-            line = trace.tb_lineno
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if file.suffix == ".py" and "site-packages" not in file.parts and not file.is_relative_to(ours):
+            found = found if file.is_relative_to(libraries) else f" ({file.name}, line {trace.tb_lineno})"
         trace = trace.tb_next
-    return f" (line {line})" if line else ""
+    return found

@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_hpo.core.errors import did_you_mean
+from mlflow_hpo.core.errors import brief, did_you_mean
 from mlflow_hpo.project.prepare._data import Samples
 from mlflow_hpo.project.study_file import StudyFile
 
@@ -73,5 +73,4 @@ def _try(study: StudyFile, path: tuple[str | int, ...], name: str, samples: Samp
             warnings.simplefilter("ignore")
             get_scorer(name)(dummy.fit(nothing, samples.y), nothing, samples.y)
     except Exception as error:
-        reason = " ".join(str(error).split())
-        raise study.error(path, f"{name} cannot score this {study.config.task}: {reason}") from error
+        raise study.error(path, f"{name} cannot score this {study.config.task}: {brief(error)}") from error

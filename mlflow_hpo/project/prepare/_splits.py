@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlflow_hpo.core.errors import brief
 from mlflow_hpo.project.prepare._data import Samples
 from mlflow_hpo.project.study_file import StudyFile
 from mlflow_hpo.project.study_file.schema import CVSection
@@ -81,7 +82,7 @@ def _holdout(study: StudyFile, kind: str, fraction: float, samples: Samples) -> 
     try:
         next(iter(splitter.split(samples.X, samples.y, samples.groups)))
     except ValueError as error:
-        raise study.error(("cv", "holdout"), f"this data cannot be split so: {error}") from error
+        raise study.error(("cv", "holdout"), f"this data cannot be split so: {brief(error)}") from error
     return splitter
 
 

@@ -9,13 +9,16 @@ from typing import Any
 
 import pandas as pd
 
-from mlflow_hpo.core.errors import StudyFileError, did_you_mean
-from mlflow_hpo.project._files import problem_with
-from mlflow_hpo.project._store import without_credentials
+from mlflow_hpo.core._space_checks import shown
+from mlflow_hpo.core.errors import StudyFileError, brief, did_you_mean
+from mlflow_hpo.core.redact import without_credentials
+from mlflow_hpo.project._files import near_names, problem_with
 from mlflow_hpo.project.study_file import StudyFile
 from mlflow_hpo.project.study_file._meaning import source_of
 
 _MOST_NAMES = 20
+# As a study file has them.
+_SEPARATORS = {";": "';'", "\t": '"\\t"', "|": "'|'", ",": "','"}
 
 
 def load_table(study: StudyFile) -> tuple[pd.DataFrame, Any, Any]:
@@ -38,6 +41,8 @@ def load_table(study: StudyFile) -> tuple[pd.DataFrame, Any, Any]:
         raise study.error(("data",), f"no column is left to predict from: {data.target!r} is the only one.")
     if data.target in chosen:
         raise study.error(("data", "features"), f"name the target {data.target!r}, which is not known when predicting.")
+    if table.empty:
+        raise study.error(("data", source_of(data)), "has no rows.")
     if table[data.target].notna().sum() == 0:
         raise study.error(("data", "target"), "has no value at all.")
     groups = None if cv.groups is None else _groups(study, table[cv.groups])
@@ -77,25 +82,34 @@ def _read(study: StudyFile, read: Callable[[StudyFile, Path], Any]) -> Any:
     file = study.folder / name
     problem = problem_with(file, "a file in it")
     if problem is not None:
-        raise study.error(path, problem)
+        raise study.error(path, problem + near_names(file, (file.suffix,)))
     try:
         return read(study, file)
     except StudyFileError:
         raise
     except Exception as error:
         # Each reader has errors of its own for a file that is not what its name says.
-        raise study.error(path, f"{file} is no {source} file that can be read: {_first_line(error)}") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+        raise study.error(path, f"{file} is no {source} file that can be read: {brief(error)}") from error
 
 
 def _read_csv(study: StudyFile, file: Path) -> pd.DataFrame:
     separator = study.config.data.separator or ","
     table = pd.read_csv(file, sep=separator)
     _check_header(study, file, separator)
+    _check_separator(study, table)
     return table
+
+
+def _check_separator(study: StudyFile, table: pd.DataFrame) -> None:
+    if len(table.columns) > 1 or study.config.data.target in table.columns:
+        return
+    found = next((one for one in _SEPARATORS if one in str(table.columns[0])), None)
+    if found is not None:
+        raise study.error(
+            ("data", "csv"),
+            f"has one column only, {shown(str(table.columns[0]))}, which looks like several: "
+            f"say what separates them, separator: {_SEPARATORS[found]}.",
+        )
 
 
 def _check_header(study: StudyFile, file: Path, separator: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mlflow_hpo.core._space_checks import shown
 from mlflow_hpo.core.errors import StudyFileError
 from mlflow_hpo.core.space import Space
 from mlflow_hpo.project.study_file._meaning import check_meaning
@@ -20,6 +21,7 @@ from mlflow_hpo.project.study_file._yaml import Document, read_yaml
 from mlflow_hpo.project.study_file.schema import StudySection
 
 _MOST_PROBLEMS = 10
+_LONGEST_KEY = 80
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,12 @@ def _error(
 def _located(document: Document, options: Mapping[tuple[str | int, ...], str], problem: Problem) -> str:
     if problem.path in options:
         return f"{options[problem.path]}: {problem.message}"
-    name = ".".join(map(str, problem.path))
+    name = ".".join(map(_key, problem.path))
     where = f"{document.file}, line {document.line(problem.path)}"
     return f"{where}: {name}: {problem.message}" if name else f"{where}: {problem.message}"
+
+
+def _key(part: str | int) -> str:
+    """Return a key as it is named in a message: quoted where it would not be seen as it is."""
+    text = str(part)
+    return text if text.isprintable() and text == text.strip() and len(text) <= _LONGEST_KEY else shown(text)

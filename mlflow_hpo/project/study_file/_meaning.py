@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
+from mlflow_hpo.core._space_checks import shown
 from mlflow_hpo.core.errors import did_you_mean
+from mlflow_hpo.project.study_file._names import check_tracking
 from mlflow_hpo.project.study_file._problems import Problem
 from mlflow_hpo.project.study_file.schema import CVSection, DataSection, StudySection
 
@@ -22,8 +24,7 @@ _TAKES = {
 _WITH_COLUMNS = {"csv", "parquet", "npz"}
 _GROUP_SPLITTERS = {"group", "stratified_group"}
 _STRATIFIED = {"stratified", "stratified_group"}
-_TAG_KEY = re.compile(r"[\w\-. :/]{1,250}")
-_LONGEST_TAG = 8000
+_REFERENCE = re.compile(r"(.*[^/]\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):[^\W\d]\w*")
 
 
 def check_meaning(study: StudySection, from_options: Collection[tuple[str | int, ...]] = ()) -> Iterator[Problem]:
@@ -37,12 +38,13 @@ def check_meaning(study: StudySection, from_options: Collection[tuple[str | int,
         The paths whose values come from the command line.
     """
     yield from _check_model(study)
+    yield from _check_references(study)
     yield from _check_data(study.data)
     yield from _check_cv(study.cv, study)
     yield from _check_trials(study, from_options)
     yield from _check_scoring(study)
     yield from _check_fit(study)
-    yield from _check_tracking(study)
+    yield from check_tracking(study)
     if study.n_jobs == 0:
         yield Problem(("n_jobs",), "is 0; give the number of jobs, or -1 for as many as there are cores.")
 
@@ -59,11 +61,19 @@ def _check_model(study: StudySection) -> Iterator[Problem]:
             "give either model (a function that returns a Keras model) or estimator (one that returns a whole "
             "scikit-learn estimator or pipeline), such as model: model.py:create_model.",
         )
-    for key in ("model", "estimator"):
-        reference = getattr(study, key)
-        if reference is not None and ":" not in reference:
+
+
+def _check_references(study: StudySection) -> Iterator[Problem]:
+    callbacks = study.fit.callbacks.custom if study.fit.callbacks else None
+    for path, reference in (
+        (("model",), study.model),
+        (("estimator",), study.estimator),
+        (("data", "loader"), study.data.loader),
+        *((("fit", "callbacks", "custom", index), one) for index, one in enumerate(callbacks or [])),
+    ):
+        if reference is not None and not _REFERENCE.fullmatch(reference):
             yield Problem(
-                (key,), f"names a function as file.py:function or package.module:function; got {reference!r}."
+                path, f"names a function as file.py:function or package.module:function; got {shown(reference)}."
             )
 
 
@@ -83,8 +93,6 @@ def _check_data(data: DataSection) -> Iterator[Problem]:
         yield Problem(("data", "drop"), "name the features or what to drop, not both.")
     if source == "npz" and data.features and len(data.features) != 1:
         yield Problem(("data", "features"), "is the name of one array; columns of several need a loader function.")
-    if source == "loader" and ":" not in str(data.loader):
-        yield Problem(("data", "loader"), f"names a function as file.py:function; got {data.loader!r}.")
 
 
 def _unit(source: str) -> str:
@@ -155,25 +163,3 @@ def _check_fit(study: StudySection) -> Iterator[Problem]:
                 ("fit", "callbacks", key),
                 f"monitors {section.monitor}, which needs fit.validation_split, such as 0.1; or monitor: loss.",
             )
-
-
-def _check_tracking(study: StudySection) -> Iterator[Problem]:
-    if study.keep_best is not None and study.log_models == "none":
-        yield Problem(("keep_best",), "keeps models, and log_models: none keeps none; remove one of them.")
-    if study.register_as is not None and re.search(r"[/:\x00-\x1f]", study.register_as):
-        yield Problem(("register_as",), f"a model's name has no '/' and no ':'; got {study.register_as!r}.")
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", study.alias) or re.fullmatch(r"v\d+|latest", study.alias.lower()):
-        yield Problem(
-            ("alias",), f"is letters, digits, '-' and '_', and neither latest nor v1, v2, ...; got {study.alias!r}."
-        )
-    for key, value in study.tags.items():
-        yield from _check_tag(key, value)
-
-
-def _check_tag(key: str, value: str) -> Iterator[Problem]:
-    if not _TAG_KEY.fullmatch(key):
-        yield Problem(("tags", key), "a tag's name has letters, digits and '_-. :/' only, at most 250 of them.")
-    if key.startswith(("mlflow.", "mlflow_hpo.")):
-        yield Problem(("tags", key), "names that begin with mlflow. or mlflow_hpo. are taken; choose another.")
-    if len(value) > _LONGEST_TAG:
-        yield Problem(("tags", key), f"is {len(value):,} characters long; MLflow keeps {_LONGEST_TAG:,}.")

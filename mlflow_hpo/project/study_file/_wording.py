@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from mlflow_hpo.core._space_checks import shown
-from mlflow_hpo.core.errors import did_you_mean
+from mlflow_hpo.project.study_file._habits import meant
 from mlflow_hpo.project.study_file._problems import Problem
 from mlflow_hpo.project.study_file.schema import Section
 
@@ -35,6 +35,7 @@ _BOUND = {
     "less_than_equal": "at most {le}",
     "string_too_long": "text of at most {max_length} characters",
 }
+_NAMES = {"scoring", "features", "drop", "custom"}
 _EMPTY = {"too_short", "string_too_short", "string_pattern_mismatch"}
 
 
@@ -76,7 +77,7 @@ def _message(details: ErrorDetails, path: tuple[str | int, ...], root: type[Sect
     if kind == "missing":
         return f"is missing; {_field_at(path, root)}."
     if kind in _EMPTY:
-        return "is empty; name at least one." if isinstance(given, list | dict) else "is empty text."
+        return _empty(given)
     if kind == "literal_error":
         return _not_allowed(given, _choices(_annotation_at(path, root)))
     if kind in _BOUND:
@@ -86,18 +87,28 @@ def _message(details: ErrorDetails, path: tuple[str | int, ...], root: type[Sect
             f"say of which kind it is: {{categories: [...]}}, {{real: [low, high]}}, {{integer: [low, high]}}, "
             f"{{fixed: value}} or {{distribution: name}}; got {shown(given)}."
         )
+    if kind == "list_type" and str(path[-1]) in _NAMES:
+        return f"is a name, or a list of names; got {shown(given)}."
     if kind in _WANTED:
         return f"is {_WANTED[kind]}; got {shown(given)}."
     return f"{details['msg']}; got {shown(given)}."
 
 
+def _empty(given: object) -> str:
+    if isinstance(given, list | dict):
+        return "is empty; name at least one."
+    if isinstance(given, str) and given.strip():
+        return f"is one line of text, without control characters; got {shown(given)}."
+    return "is empty text."
+
+
 def _unknown_key(key: str, section: type[Section] | None) -> str:
     allowed = list(section.model_fields) if section else []
-    return f"is no key that is known here.{did_you_mean(key, allowed)} Allowed: {', '.join(allowed)}."
+    return f"is no key that is known here.{meant(key, allowed)} Allowed: {', '.join(allowed)}."
 
 
 def _not_allowed(given: object, choices: list[str]) -> str:
-    return f"is one of {', '.join(choices)}; got {shown(given)}.{did_you_mean(str(given), choices)}"
+    return f"is one of {', '.join(choices)}; got {shown(given)}.{meant(str(given), choices)}"
 
 
 def _annotation_at(path: tuple[str | int, ...], root: type[Section]) -> Any:

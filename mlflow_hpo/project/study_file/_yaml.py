@@ -15,11 +15,22 @@ from typing import Any
 import yaml
 
 from mlflow_hpo.core.errors import StudyFileError
-from mlflow_hpo.project._files import problem_with
+from mlflow_hpo.project._files import near_names, problem_with
 
 _MOST_BYTES = 200_000
 _DEEPEST = 20
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null")}
+
+# What PyYAML says, and what whoever wrote the file can do about it.
+_HINTS = {
+    r"'\t'": "Indent with spaces; YAML takes no tabs.",
+    "mapping values are not allowed": "Put quotes around text that holds a ':'; each key has a line of its own.",
+    "expected ',' or": "A bracket or brace before it is not closed, or a comma is missing.",
+    "end of stream": "A quote or bracket before it is not closed.",
+    "expected <block end>": "Keys of one section begin at the same column.",
+    "could not find expected ':'": "A line before it is neither 'key: value' nor a list item.",
+    "but found another document": "A study file is one document: remove the line '---'.",
+}
 
 Path_ = tuple[str | int, ...]
 
@@ -58,8 +69,22 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
 }
 
 
+class _AliasError(yaml.YAMLError):
+    """The file has an alias. Shared nodes are how a file of a few lines grows to gigabytes."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
+
+
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with YAML 1.2's plain scalars."""
+    """SafeLoader with YAML 1.2's plain scalars, and without aliases."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Compose the next node."""
+        if self.check_event(yaml.AliasEvent):
+            raise _AliasError(self.peek_event().start_mark.line + 1)  # type: ignore[no-untyped-call]
+        return super().compose_node(parent, index)
 
 
 _Loader.yaml_implicit_resolvers = {}  # not YAML 1.1's
@@ -106,7 +131,7 @@ def read_yaml(file: Path) -> Document:
 def _read_text(file: Path) -> str:
     problem = problem_with(file, f"the study file in it, such as {file / 'study.yaml'}")
     if problem is not None:
-        raise StudyFileError(problem)
+        raise StudyFileError(problem + near_names(file, (".yaml", ".yml")))
     if file.stat().st_size > _MOST_BYTES:
         raise StudyFileError(f"{file} is larger than {_MOST_BYTES:,} bytes: that is no study file.")
     try:
@@ -118,14 +143,25 @@ def _read_text(file: Path) -> str:
 def _compose(text: str, file: Path) -> yaml.Node | None:
     try:
         return yaml.compose(text, Loader=_Loader)
+    except _AliasError as error:
+        raise StudyFileError(
+            f"{file}, line {error.line}: aliases (*name) are not taken here; write the value again, "
+            "or put quotes around text that begins with '*'."
+        ) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f", line {mark.line + 1}" if mark else ""
-        raise StudyFileError(f"{file}{where}: this is no valid YAML: {error.problem or error.context}.") from error
+        problem = str(error.problem or error.context)
+        raise StudyFileError(f"{file}{where}: this is no valid YAML: {problem}.{_hint(problem)}") from error
     except yaml.YAMLError as error:
         raise StudyFileError(f"{file}: this is no valid YAML: {' '.join(str(error).split())}.") from error
     except RecursionError:
         raise StudyFileError(f"{file}: nested deeper than {_DEEPEST} levels.") from None
+
+
+def _hint(problem: str) -> str:
+    """Return what to do about a problem that PyYAML found; empty where its words say it."""
+    return next((f" {hint}" for sign, hint in _HINTS.items() if sign in problem), "")
 
 
 class _Plain:
@@ -142,7 +178,6 @@ class _Plain:
     def __init__(self, file: Path, lines: dict[Path_, int]) -> None:
         self._file = file
         self._lines = lines
-        self._seen: set[int] = set()
 
     def convert(self, node: yaml.Node | None, path: Path_) -> Any:
         """Return the data of `node`, which stands at `path`."""
@@ -158,10 +193,6 @@ class _Plain:
         return self._scalar(node)
 
     def _check(self, node: yaml.Node, path: Path_) -> None:
-        if id(node) in self._seen:
-            # Shared nodes are how a file of a few lines grows to gigabytes.
-            raise self._error(node, "aliases (*name) are not taken here; write the value again")
-        self._seen.add(id(node))
         if len(path) > _DEEPEST:
             raise self._error(node, f"nested deeper than {_DEEPEST} levels")
         if node.tag not in _PLAIN_TAGS:

@@ -19,7 +19,7 @@ Whole = Annotated[int, Strict()]
 AtLeastOne = Annotated[int, Strict(), Field(ge=1, le=10**9)]
 Number = Annotated[float, Strict()]
 Finite = Annotated[float, Strict(), Field(allow_inf_nan=False)]
-Name = Annotated[str, Strict(), Field(min_length=1, max_length=250, pattern=r"\S")]
+Name = Annotated[str, Strict(), Field(min_length=1, max_length=250, pattern=r"^\P{Cc}*[^\p{Cc}\s]\P{Cc}*$")]
 Scalar = str | Annotated[bool, Strict()] | Annotated[int, Strict()] | Annotated[float, Strict()] | None
 
 
