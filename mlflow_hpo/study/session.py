@@ -16,7 +16,7 @@ from mlflow_hpo.study.result import StudyResult
 from mlflow_hpo.study.study import Study
 from mlflow_hpo.tracking.dataset import data_record
 from mlflow_hpo.tracking.delivery import StoreAwayError, courier
-from mlflow_hpo.tracking.models import ModelTemplate
+from mlflow_hpo.tracking.models import ModelTemplate, prepare_packing
 from mlflow_hpo.tracking.opening import StudyPlan, plan_record
 from mlflow_hpo.tracking.outcome import StudyOutcome, outcome_record
 from mlflow_hpo.tracking.registry import check_names
@@ -81,6 +81,8 @@ def open_study(plan: StudyPlan, tracking: Tracking, template: ModelTemplate, X: 
         No model can be registered under the name that `tracking` gives.
     """
     courier().start()
+    if tracking.log_models != "none":
+        prepare_packing()
     if tracking.register_as is not None:
         check_names(tracking.register_as, tracking.alias)
     name = tracking.study or plan.default_name

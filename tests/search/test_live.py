@@ -55,7 +55,7 @@ def test_trials_and_their_epochs_are_seen_while_they_run(store: MlflowClient, n_
     for run in trials:
         for split in (0, 1):
             history = store.get_metric_history(run.info.run_id, f"split{split}/accuracy")
-            assert sorted(metric.step for metric in history) == list(range(8))
+            assert sorted(metric.step for metric in history) == list(range(16))
 
 
 @pytest.fixture(scope="module")

@@ -100,22 +100,22 @@ def test_own_parts_travel_by_value(
         save_estimator(estimator.fit(X, Y), tmp_path / name, template)
         return estimator
 
-    names = ("create_layers", "create_subclassed", "create_with_own_loss")
-    estimators = {name: fit(getattr(own_network, name), name) for name in names}
-    tags = {name: (mlflow.models.Model.load(str(tmp_path / name)).metadata or {}).get(names.PICKLE) for name in names}
+    functions = ("create_layers", "create_subclassed", "create_with_own_loss")
+    estimators = {name: fit(getattr(own_network, name), name) for name in functions}
+    tags = {name: (mlflow.models.Model.load(str(tmp_path / name)).metadata or {}).get(names.PICKLE) for name in functions}
     for part in ("Scale", "Shift", "Small", r"dense(_\d+)?\.activation", r"lambda(_\d+)?\.function"):
         assert re.search(part, tags["create_layers"])
     assert "Subclassed" in tags["create_subclassed"]
     assert tags["create_with_own_loss"] is None  # predicting needs no loss
     assert "Subclassed" in caplog.text
     assert not list(tmp_path.rglob("*.compiled"))
-    assert all((tmp_path / name / "estimator.skops").exists() for name in names)
+    assert all((tmp_path / name / "estimator.skops").exists() for name in functions)
 
     expected = {name: estimator.predict(X) for name, estimator in estimators.items()}
     (tmp_path / "own_network.py").unlink()
     del sys.modules["own_network"]
     network = mlflow.keras.load_model(str(tmp_path / "create_with_own_loss"))
     assert_same_bits(network.predict(X, verbose=0)[:, 0], expected["create_with_own_loss"])
-    answers = predict_elsewhere([(tmp_path / name, X, "predict") for name in names], tmp_path, blocked=("own_network",))
-    for name, answer in zip(names, answers, strict=True):
+    answers = predict_elsewhere([(tmp_path / name, X, "predict") for name in functions], tmp_path, blocked=("own_network",))
+    for name, answer in zip(functions, answers, strict=True):
         assert_same_bits(answer, expected[name])

@@ -185,8 +185,6 @@ class _Forward(logging.Handler):
 
 
 def _import_formats() -> None:
-    import skops.io  # noqa: F401
-
     import mlflow_hpo.tracking.outcome  # noqa: F401
 
 

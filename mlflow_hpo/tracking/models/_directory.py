@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.models._errors import ModelNotSavableError
 from mlflow_hpo.tracking.models._mlmodel import write_mlmodel
 from mlflow_hpo.tracking.models._packed import PackedModel, pack_estimator
+from mlflow_hpo.tracking.models._safe import safe_form
 from mlflow_hpo.tracking.models._template import ModelTemplate, environment_files
 from mlflow_hpo.tracking.models._travelling import LOADER_MODULE, SOURCES, loader
 
@@ -96,32 +96,12 @@ def _write_networks(model: PackedModel, folder: Path) -> list[str | None]:
 
 def _write_estimator(model: PackedModel, directory: Path) -> str | None:
     """Write the scikit-learn part; return why it is a pickle, if it is."""
-    safe, reason = _safe(model)
-    if safe is None:
+    safe = model.safe or safe_form(model.estimator)
+    if safe.data is None:
         (directory / loader.PICKLE_FILE).write_bytes(model.estimator)
     else:
-        (directory / loader.SKOPS_FILE).write_bytes(safe)
-    return reason
-
-
-def _safe(model: PackedModel) -> tuple[bytes | None, str | None]:
-    """Return the estimator in the format that runs no code, or why it has none."""
-    if model.modules:
-        return None, f"skops: {model.kind} holds code of {', '.join(model.modules)}"
-    import skops.io  # imports all of scikit-learn: a second that nobody pays who keeps no model
-
-    try:
-        safe: bytes = skops.io.dumps(pickle.loads(model.estimator))
-        skops.io.loads(safe, trusted=loader.TRUSTED)
-    except Exception as error:
-        return None, _reason(error)
-    return safe, None
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "skops cannot hold objects that refer to each other in circles"
-    return f"skops: {str(error).splitlines()[0]}"
+        (directory / loader.SKOPS_FILE).write_bytes(safe.data)
+    return safe.reason
 
 
 def _warn_once(reason: str) -> None:

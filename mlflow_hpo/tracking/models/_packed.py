@@ -13,8 +13,11 @@ from typing import Any
 from mlflow_hpo.core.portable import PortableNetwork
 from mlflow_hpo.tracking.models._errors import ModelNotSavableError
 from mlflow_hpo.tracking.models._networks import PackedNetwork, pack_network
-from mlflow_hpo.tracking.models._portable import pickle_by_value
+from mlflow_hpo.tracking.models._portable import Pickled, pickle_by_value
+from mlflow_hpo.tracking.models._safe import SafeForm, safe_form
 from mlflow_hpo.tracking.models._template import ModelTemplate
+
+_SLOW_TO_IMPORT = frozenset({"scikeras", "keras", "tensorflow"})
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,8 @@ class PackedModel:
         Name of the estimator's class.
     estimator : bytes
         A pickle of it, Keras estimators replaced, that loads without the user's modules.
-    modules : tuple of str
-        The user's modules whose code is in the pickle.
+    safe : SafeForm or None
+        The same in a format that runs no code; None leaves that to who writes the model.
     networks : tuple of PackedNetwork
         The networks in it.
     template : ModelTemplate
@@ -37,7 +40,7 @@ class PackedModel:
 
     kind: str
     estimator: bytes
-    modules: tuple[str, ...]
+    safe: SafeForm | None
     networks: tuple[PackedNetwork, ...]
     template: ModelTemplate
 
@@ -77,4 +80,15 @@ def pack_estimator(estimator: Any, template: ModelTemplate) -> PackedModel:
         packed = tuple(pack_network(network) for network in networks)
     except Exception as error:
         raise ModelNotSavableError(f"{kind} cannot be kept as a model: {error}") from error
-    return PackedModel(kind, pickled.blob, pickled.modules, packed, template.with_keras() if packed else template)
+    return PackedModel(
+        kind, pickled.blob, _safe_form(kind, pickled), packed, template.with_keras() if packed else template
+    )
+
+
+def _safe_form(kind: str, pickled: Pickled) -> SafeForm | None:
+    """Return the safe form where it is known, or only this process can make it in a moment."""
+    if pickled.travelling:
+        return SafeForm(reason=f"skops: {kind} holds code of {', '.join(pickled.travelling)}")
+    # The estimator's parts load with Keras alone, which is here already, and takes seconds to import elsewhere.
+    roots = {module.partition(".")[0] for module in pickled.modules}
+    return None if roots.isdisjoint(_SLOW_TO_IMPORT) else safe_form(pickled.blob)

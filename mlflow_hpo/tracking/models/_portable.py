@@ -137,12 +137,15 @@ class Pickled:
     ----------
     blob : bytes
         The pickle.
-    modules : tuple of str
-        Those of the user whose code it holds.
+    modules : frozenset of str
+        Those of the classes and functions in it.
+    travelling : tuple of str
+        Those of the user among them, whose code it holds.
     """
 
     blob: bytes
-    modules: tuple[str, ...]
+    modules: frozenset[str]
+    travelling: tuple[str, ...]
 
 
 def pickle_by_value(estimator: Any, networks: list[PortableNetwork]) -> Pickled:
@@ -164,7 +167,7 @@ def pickle_by_value(estimator: Any, networks: list[PortableNetwork]) -> Pickled:
         # The code of a module by value can refer to further modules of the user.
         found = {name for name in pickler.modules if _has_to_travel(name)} - travelling
         if not found:
-            return Pickled(file.getvalue(), tuple(sorted(travelling)))
+            return Pickled(file.getvalue(), frozenset(pickler.modules), tuple(sorted(travelling)))
         travelling |= found
 
 

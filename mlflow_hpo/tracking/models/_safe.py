@@ -1,0 +1,52 @@
+"""The scikit-learn part of a model in the format that runs no code when it is loaded, where there is one."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pickle
+import threading
+from dataclasses import dataclass
+
+from mlflow_hpo.tracking.models._travelling import loader
+
+
+@dataclass(frozen=True)
+class SafeForm:
+    """An estimator in skops's format, or why it has to stay a pickle.
+
+    Parameters
+    ----------
+    data : bytes or None
+    reason : str or None
+    """
+
+    data: bytes | None = None
+    reason: str | None = None
+
+
+def prepare_packing() -> None:
+    """Import beside the first fits what the first model needs: skops imports all of scikit-learn, a second's work."""
+    threading.Thread(target=importlib.import_module, args=("skops.io",), name="mlflow-hpo-skops", daemon=True).start()
+
+
+# Around a network little else is fitted: most trials of a study differ in nothing but the network.
+@functools.lru_cache(maxsize=32)
+def safe_form(pickled: bytes) -> SafeForm:
+    """Return the safe form of a pickled estimator.
+
+    Parameters
+    ----------
+    pickled : bytes
+        From this process, or from a folder of its owner's own.
+    """
+    import skops.io
+
+    try:
+        data: bytes = skops.io.dumps(pickle.loads(pickled))
+        skops.io.loads(data, trusted=loader.TRUSTED)
+    except RecursionError:
+        return SafeForm(reason="skops cannot hold objects that refer to each other in circles")
+    except Exception as error:
+        return SafeForm(reason=f"skops: {str(error).splitlines()[0]}")
+    return SafeForm(data)
