@@ -1,0 +1,165 @@
+"""What an earlier start of a study has left in MLflow: its run, and the results of its trials, to the last bit."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from mlflow_hpo.tracking import names
+from mlflow_hpo.tracking.read import children_of
+
+_FINAL = ("FINISHED", "FAILED")
+# Of a fit that failed; the rest of a fold's result is numbers.
+_ERROR_LENGTH = 5000
+
+
+@dataclass(frozen=True)
+class EarlierTrial:
+    """A trial of an earlier start.
+
+    Parameters
+    ----------
+    run_id : str
+        Its run.
+    number : int
+        Its number then.
+    is_over : bool
+        Whether it came to its end.
+    score : float or None
+        What it was ranked by, greater is better.
+    results : mapping of str to object
+        Its recorded results, by their keys.
+    """
+
+    run_id: str
+    number: int
+    is_over: bool
+    results: Mapping[str, Any]
+
+
+@dataclass
+class EarlierStudy:
+    """An earlier start of a study; each of its trials is given away once.
+
+    Parameters
+    ----------
+    run_id : str or None
+        Its run; None where there was none.
+    parts : mapping of str to str
+        Digests of what its results depend on.
+    params : mapping of str to str
+        Those of its run.
+    is_over : bool
+        Whether it came to its end.
+    """
+
+    run_id: str | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    is_over: bool = False
+    _trials: dict[str, deque[EarlierTrial]] = field(default_factory=lambda: defaultdict(deque))
+
+    def take(self, key: str) -> EarlierTrial | None:
+        """Return the next trial with a key: candidates can repeat, and each repetition has its own."""
+        trials = self._trials.get(key)
+        return trials.popleft() if trials else None
+
+    @property
+    def n_trials(self) -> int:
+        """How many trials have not been given away."""
+        return sum(len(trials) for trials in self._trials.values())
+
+
+def find_earlier(client: MlflowClient, experiment_id: str, name: str) -> EarlierStudy:
+    """Return the latest start of a study that has a name.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    experiment_id : str
+        Where it is looked for.
+    name : str
+        Of the study.
+    """
+    run = _latest_run(client, experiment_id, name)
+    if run is None:
+        return EarlierStudy()
+    found = EarlierStudy(
+        run.info.run_id,
+        json.loads(run.data.tags.get(names.PARTS, "{}")),
+        run.data.params,
+        run.info.status == "FINISHED",
+    )
+    children = children_of(client, experiment_id, run.info.run_id)
+    for child in sorted(children, key=lambda child: int(child.data.tags[names.TRIAL])):
+        key = child.data.tags.get(names.TRIAL_KEY)
+        if key is not None:
+            found._trials[key].append(_trial(child))
+    return found
+
+
+def _latest_run(client: MlflowClient, experiment_id: str, name: str) -> Run | None:
+    quoted = name.replace("\\", "\\\\").replace("'", "\\'")
+    query = f"tags.`{names.KIND}` = 'study' AND tags.`{names.STUDY}` = '{quoted}'"
+    found = client.search_runs([experiment_id], query, max_results=1, order_by=["attributes.start_time DESC"])
+    return found[0] if found else None
+
+
+def _trial(run: Run) -> EarlierTrial:
+    tags = run.data.tags
+    return EarlierTrial(
+        run.info.run_id,
+        int(tags[names.TRIAL]),
+        run.info.status in _FINAL and names.LOST not in tags,
+        {
+            name.removeprefix(names.RESULT): json.loads(text, object_hook=_decoded)
+            for name, text in tags.items()
+            if name.startswith(names.RESULT)
+        },
+    )
+
+
+def result_tag(key: str, result: Any) -> dict[str, str]:
+    """Return the tag that records a result so that it comes back to the last bit.
+
+    Parameters
+    ----------
+    key : str
+        Under which it is found again.
+    result : object
+        Numbers, texts, and mappings and lists of them.
+
+    Returns
+    -------
+    dict of str to str
+        Empty where the result is something else, or too long for MLflow.
+    """
+    try:
+        text = json.dumps(_shortened(result), default=_encoded)
+    except TypeError:
+        return {}
+    tag = {names.key(f"{names.RESULT}{key}"): text}
+    return tag if names.tag_value(text) == text else {}
+
+
+def _shortened(result: Any) -> Any:
+    if isinstance(result, dict) and isinstance(error := result.get("fit_error"), str):
+        return {**result, "fit_error": error[-_ERROR_LENGTH:]}
+    return result
+
+
+def _encoded(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return {"numpy": value.dtype.str, "value": value.item()}
+    raise TypeError(f"{type(value).__name__} is not recorded")
+
+
+def _decoded(content: dict[str, Any]) -> Any:
+    return np.dtype(content["numpy"]).type(content["value"]) if set(content) == {"numpy", "value"} else content
