@@ -157,7 +157,7 @@ AS_TEXT = {
 }
 
 AS_OPTION = {
-    "no such study file": (["run", "stduy.yaml"], ["stduy.yaml does not exist: there is no /", "mean 'study.yaml'?"]),
+    "no such study file": (["run", "stduy.yaml"], ["does not exist: there is no /", "'study.yaml'?", "whole path"]),
     "a directory": (["run", "."], [". is a directory; name the study file in it, such as study.yaml"]),
     "unknown option": (["run", "STUDY", "--trails", "3"], ["No such option '--trails'. Did you mean '--trials'?"]),
     "unknown option by habit": (["run", "STUDY", "--n-iter", "3"], ["'--n-iter'. Did you mean '--trials'?"]),

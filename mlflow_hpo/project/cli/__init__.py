@@ -6,6 +6,7 @@ Heavy imports wait inside the commands: `mlflow-hpo --help` answers at once.
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import mlflow_hpo
+from mlflow_hpo.core.errors import StudyFileError
 from mlflow_hpo.project.cli._compare_command import compare
 from mlflow_hpo.project.cli._exits import ended
 from mlflow_hpo.project.cli._options import RunId, Text, WholeNumber, YesNo
@@ -181,7 +183,17 @@ cli.add_command(compare)
 def _load(study_file: str, options: dict[str, Any]) -> StudyFile:
     from mlflow_hpo.project.study_file import load_study_file
 
-    return load_study_file(study_file or DEFAULT_STUDY, _overrides(options))
+    try:
+        return load_study_file(study_file or DEFAULT_STUDY, _overrides(options))
+    except StudyFileError as error:
+        raise StudyFileError(f"{error}{_where_paths_begin(study_file)}") from error
+
+
+def _where_paths_begin(study_file: str) -> str:
+    """Return a hint at the folder that `mlflow run` has put this process in; empty where the file is there."""
+    if not study_file or os.path.isabs(study_file) or os.path.exists(study_file) or not os.environ.get("MLFLOW_RUN_ID"):
+        return ""
+    return " mlflow run starts in the project's folder: give the whole path, such as -P study=$PWD/study.yaml."
 
 
 def _overrides(options: dict[str, Any]) -> list[Override]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlflow_hpo.core.redact import without_credentials
+from mlflow_hpo.core.redact import printable, without_credentials
 from mlflow_hpo.project._store import run_link
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def show_plan(prepared: PreparedStudy) -> None:
     X = prepared.samples.X
     shape = " x ".join(map(str, X.shape if hasattr(X, "shape") else (len(X),)))
     trials, splits = prepared.n_trials, prepared.n_splits
-    click.echo(f"{config.strategy} search over {', '.join(space.searched)}")
+    click.echo(printable(f"{config.strategy} search over {', '.join(space.searched)}"))
     click.echo(f"{trials} trials x {splits} splits = {trials * splits} fits on {shape} samples")
 
 
@@ -84,7 +84,7 @@ def show_trials(trials: pd.DataFrame, params: Iterable[str], limit: int | None =
 
     table = Table(title_justify="left", box=None, pad_edge=False)
     for name in ("trial", "score", "+/-", *params, "status"):
-        table.add_column(name, justify="right", overflow="fold")
+        table.add_column(printable(name), justify="right", overflow="fold")
     rows = trials if limit is None else trials.head(limit)
     for _, row in rows.iterrows():
         spread = next((row[name] for name in trials.columns if name.startswith("std_test_")), None)
@@ -101,8 +101,8 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, str) and _FRACTION.fullmatch(value):
         value = float(value)  # MLflow keeps parameters as text, with all their digits
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    return f"{value:.5g}" if isinstance(value, float) else printable(str(value))
 
 
 def _pairs(params: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={_cell(value)}" for name, value in params.items())
+    return ", ".join(f"{printable(name)}={_cell(value)}" for name, value in params.items())

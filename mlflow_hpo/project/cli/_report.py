@@ -6,6 +6,7 @@ import click
 
 from mlflow_hpo.core._space_checks import shown
 from mlflow_hpo.core.errors import InvalidArgumentError
+from mlflow_hpo.core.redact import printable
 from mlflow_hpo.project._store import choose_store
 from mlflow_hpo.project.cli._console import best_first, show_trials
 from mlflow_hpo.project.study_file._names import ALIAS, MODEL_NAME, is_alias, is_model_name
@@ -44,7 +45,7 @@ def show_best(run_id: str, tracking_uri: str | None) -> None:
     click.echo(f"trial  {trial.number}")
     click.echo(f"score  {trial.score:.6g}")
     for name, value in trial.params.items():
-        click.echo(f"param  {name} = {value}")
+        click.echo(printable(f"param  {name} = {value}"))
     click.echo(f"run    {trial.run_id}")
 
 
