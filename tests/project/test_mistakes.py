@@ -31,7 +31,7 @@ IN_THE_FILE = {
     "a key that is an option": ({"experiment_name": "x"}, ["Give it as --experiment-name on the command line."]),
     "unknown key in a section": ({"cv": "{n_splits: 3}"}, ["line 7: cv.n_splits: is no key", "Did you mean 'folds'?"]),
     "missing key": ({"task": ""}, ["line 1: task: is missing; classification or regression"]),
-    "key given twice": ({"task": "a\ntask: b"}, ["line 7: the key 'task' stands here again; it was given in line 6"]),
+    "key given twice": ({"task": "a\ntask: b"}, ["line 7: the key 'task' stands here again, as in line 6"]),
     "parameter given twice": ({"space": "\n  C: {fixed: 1}\n  C: {fixed: 2}"}, ["the key 'C' stands here again"]),
     "a key that looks like another": ({'"task\\u202e"': "x"}, [r"'task\u202e': is no key", "Did you mean 'task'?"]),
     # space

@@ -6,7 +6,6 @@ read as YAML 1.2 has them, so that `1e-4` is a number and `no` is text.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,23 +13,13 @@ from typing import Any
 
 import yaml
 
+from mlflow_hpo.core._space_checks import shown
 from mlflow_hpo.core.errors import StudyFileError
 from mlflow_hpo.project._files import near_names, problem_with
+from mlflow_hpo.project.study_file._compose import compose
 
 _MOST_BYTES = 200_000
-_DEEPEST = 20
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null")}
-
-# What PyYAML says, and what whoever wrote the file can do about it.
-_HINTS = {
-    r"'\t'": "Indent with spaces; YAML takes no tabs.",
-    "mapping values are not allowed": "Put quotes around text that holds a ':'; each key has a line of its own.",
-    "expected ',' or": "A bracket or brace before it is not closed, or a comma is missing.",
-    "end of stream": "A quote or bracket before it is not closed.",
-    "expected <block end>": "Keys of one section begin at the same column.",
-    "could not find expected ':'": "A line before it is neither 'key: value' nor a list item.",
-    "but found another document": "A study file is one document: remove the line '---'.",
-}
 
 Path_ = tuple[str | int, ...]
 
@@ -69,39 +58,6 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
 }
 
 
-class _AliasError(yaml.YAMLError):
-    """The file has an alias. Shared nodes are how a file of a few lines grows to gigabytes."""
-
-    def __init__(self, line: int) -> None:
-        super().__init__(line)
-        self.line = line
-
-
-class _Loader(yaml.SafeLoader):
-    """SafeLoader with YAML 1.2's plain scalars, and without aliases."""
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Compose the next node."""
-        if self.check_event(yaml.AliasEvent):
-            raise _AliasError(self.peek_event().start_mark.line + 1)  # type: ignore[no-untyped-call]
-        return super().compose_node(parent, index)
-
-
-_Loader.yaml_implicit_resolvers = {}  # not YAML 1.1's
-
-for _tag, _pattern, _first in (
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?[0-9]+", list("-+0123456789")),
-    (
-        "float",
-        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-        list("-+.0123456789"),
-    ),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
-
-
 def read_yaml(file: Path) -> Document:
     """Read a file that holds one mapping.
 
@@ -120,7 +76,7 @@ def read_yaml(file: Path) -> Document:
     StudyFileError
         It cannot be read, is no YAML, or holds what plain data does not.
     """
-    node = _compose(_read_text(file), file)
+    node = compose(_read_text(file), file)
     lines: dict[Path_, int] = {}
     data = _Plain(file, lines).convert(node, ())
     if not isinstance(data, dict):
@@ -138,30 +94,6 @@ def _read_text(file: Path) -> str:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise StudyFileError(f"{file} is no text in UTF-8: {error.reason} at byte {error.start}.") from error
-
-
-def _compose(text: str, file: Path) -> yaml.Node | None:
-    try:
-        return yaml.compose(text, Loader=_Loader)
-    except _AliasError as error:
-        raise StudyFileError(
-            f"{file}, line {error.line}: aliases (*name) are not taken here; write the value again, "
-            "or put quotes around text that begins with '*'."
-        ) from error
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f", line {mark.line + 1}" if mark else ""
-        problem = str(error.problem or error.context)
-        raise StudyFileError(f"{file}{where}: this is no valid YAML: {problem}.{_hint(problem)}") from error
-    except yaml.YAMLError as error:
-        raise StudyFileError(f"{file}: this is no valid YAML: {' '.join(str(error).split())}.") from error
-    except RecursionError:
-        raise StudyFileError(f"{file}: nested deeper than {_DEEPEST} levels.") from None
-
-
-def _hint(problem: str) -> str:
-    """Return what to do about a problem that PyYAML found; empty where its words say it."""
-    return next((f" {hint}" for sign, hint in _HINTS.items() if sign in problem), "")
 
 
 class _Plain:
@@ -184,7 +116,7 @@ class _Plain:
         if node is None:
             raise StudyFileError(f"{self._file} is empty.")
         self._lines.setdefault(path, node.start_mark.line + 1)
-        self._check(node, path)
+        self._check(node)
         if isinstance(node, yaml.MappingNode):
             return dict(self._items(node, path))
         if isinstance(node, yaml.SequenceNode):
@@ -192,11 +124,9 @@ class _Plain:
         assert isinstance(node, yaml.ScalarNode)
         return self._scalar(node)
 
-    def _check(self, node: yaml.Node, path: Path_) -> None:
-        if len(path) > _DEEPEST:
-            raise self._error(node, f"nested deeper than {_DEEPEST} levels")
+    def _check(self, node: yaml.Node) -> None:
         if node.tag not in _PLAIN_TAGS:
-            raise self._error(node, f"the tag {node.tag!r} is not taken here; a study file holds plain data only")
+            raise self._error(node, f"the tag {shown(node.tag)} is not taken here; a study file holds plain data only")
 
     def _items(self, node: yaml.MappingNode, path: Path_) -> Iterator[tuple[str, Any]]:
         first: dict[str, int] = {}
@@ -204,7 +134,7 @@ class _Plain:
             key = self._key(key_node, path)
             line = key_node.start_mark.line + 1
             if key in first:
-                raise self._error(key_node, f"the key {key!r} stands here again; it was given in line {first[key]}")
+                raise self._error(key_node, f"the key {shown(key)} stands here again, as in line {first[key]}")
             first[key] = line
             self._lines[(*path, key)] = line
             yield key, self.convert(value_node, (*path, key))
@@ -213,7 +143,7 @@ class _Plain:
         key = self.convert(node, (*path, "")) if isinstance(node, yaml.ScalarNode) else None
         self._lines.pop((*path, ""), None)
         if not isinstance(key, str) or not key:
-            raise self._error(node, f"keys are text; got {key!r}. Put quotes around it if it is meant as text")
+            raise self._error(node, f"keys are text; got {shown(key)}. Put quotes around it if it is meant as text")
         return key
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
