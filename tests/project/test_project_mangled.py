@@ -194,14 +194,40 @@ def test_text_cut_pasted_and_truncated(place, changes, length):
     assert not (place / "pwned").exists()
 
 
+def drop(lines, index, _):
+    del lines[index]
+
+
+def double(lines, index, _):
+    lines.insert(index, lines[index])
+
+
+def move(lines, index, other):
+    lines.insert(other % len(lines), lines.pop(index))
+
+
+def indent(lines, index, other):
+    lines[index] = " " * (other % 4) + lines[index].lstrip()
+
+
+places = st.integers(0, len(LINES) - 4)  # three lines may have gone before
+
+
 @quick(200)
-@given(st.lists(st.sampled_from(LINES) | st.sampled_from(SNIPPETS), max_size=30))
-def test_lines_dropped_doubled_and_moved(place, lines):
+@given(st.lists(st.tuples(st.sampled_from([drop, double, move, indent]), places, places), min_size=1, max_size=3))
+def test_lines_dropped_doubled_and_moved(place, changes):
+    lines = list(LINES)
+    for change, index, other in changes:
+        change(lines, index, other)
     answer(place, "\n".join(lines))
 
 
 @quick(200)
-@given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=5))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(32, 126) | st.integers(0, 255)), min_size=1, max_size=3
+    )
+)
 def test_bytes_changed(place, changes):
     content = bytearray(WHOLE.encode())
     for index, byte in changes:
