@@ -29,7 +29,8 @@ from sklearn.model_selection._search import BaseSearchCV
 from mlflow_hpo.core.config import Tracking
 from mlflow_hpo.core.errors import UnsupportedOptionError
 from mlflow_hpo.study.channel import EventChannel
-from mlflow_hpo.study.executors import PoolBackend, WorkerPool
+from mlflow_hpo.study.executors.joblib_backend import PoolBackend
+from mlflow_hpo.study.executors.pool import WorkerPool
 from mlflow_hpo.study.fold import FoldEvent, FoldOutcome, FoldTask
 from mlflow_hpo.study.study import Study
 from mlflow_hpo.tracking.models import ModelTemplate
@@ -104,17 +105,18 @@ class FoldWrapper:
         return name == _FIT_AND_SCORE and kwargs.get("caller") is self._search
 
     def _task(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], in_process: bool) -> FoldTask:
-        trial = self._study.trial_number(kwargs["candidate_progress"][0])
+        trial, fold = self._study.trial_number(kwargs["candidate_progress"][0]), kwargs["split_progress"][0]
         return FoldTask(
             trial=trial,
-            fold=kwargs["split_progress"][0],
+            fold=fold,
             function=function,
             args=args,
-            kwargs=kwargs,
+            kwargs=kwargs if in_process else _without_search(kwargs),
             emit=self._study.hear if in_process else self._remote_channel(),
             keep_model=self._template is not None,
             template=None if in_process else self._template,
             run=self._run_of(trial, args[0], in_process),
+            recorded=self._study.recorded_fold(trial, fold, kwargs["train"], kwargs["test"]),
         )
 
     def _remote_channel(self) -> Callable[[FoldEvent], bool]:
@@ -131,9 +133,16 @@ class FoldWrapper:
     def _result(self, outcome: FoldOutcome) -> Any:
         self._study.end_fold(outcome)
         if outcome.exception is not None:
+            if outcome.exception.__traceback__ is None:  # it has not come along from another process
+                outcome.exception.add_note(f"There it was:\n{outcome.traceback}")
             raise outcome.exception
         survives = getattr(self._search, "survives_failed_candidates", False)
         return {**(outcome.result or {}), "fit_error": None} if survives else outcome.result
+
+
+def _without_search(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Leave the search out, unless scikit-learn's callbacks ask for it: it need not pickle, and is less to import."""
+    return kwargs if getattr(kwargs["caller"], "_skl_callbacks", None) else {**kwargs, "caller": None}
 
 
 class _Known:

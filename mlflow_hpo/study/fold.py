@@ -5,12 +5,14 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlflow_hpo.core.errors import HPOError
 from mlflow_hpo.core.events import FittedModel, FoldStarted
 from mlflow_hpo.core.reporting import EpochEnded, Reporter, TrialRun, reporting
-from mlflow_hpo.tracking.models import ModelTemplate, pack_estimator
+
+if TYPE_CHECKING:
+    from mlflow_hpo.tracking.models import ModelTemplate
 
 FoldEvent = FoldStarted | EpochEnded
 
@@ -66,6 +68,8 @@ class FoldTask:
         Given where the fold runs in another process: the fitted estimator comes back packed.
     run : callable or None
         Gives the trial's run to a study that begins inside the fold.
+    recorded : mapping or None
+        What an earlier start of the study has found: nothing is trained then.
     """
 
     trial: int
@@ -77,10 +81,13 @@ class FoldTask:
     keep_model: bool
     template: ModelTemplate | None = None
     run: TrialRun | None = None
+    recorded: Mapping[str, Any] | None = None
     _undelivered: list[FoldEvent] = field(default_factory=list)
 
     def __call__(self) -> FoldOutcome:
         """Run the fold; an exception comes back as part of the outcome."""
+        if self.recorded is not None:
+            return FoldOutcome(self.trial, self.fold, dict(self.recorded))
         self._emit(FoldStarted(self.trial, self.fold))
         try:
             with reporting(Reporter(self.trial, self.fold, self._emit, self.run)):
@@ -103,6 +110,8 @@ class FoldTask:
     def _model(self, estimator: Any) -> FittedModel | None:
         if self.template is None:
             return FittedModel(self.fold, estimator=estimator)
+        from mlflow_hpo.tracking.models import pack_estimator  # imports MLflow, for which a worker need not wait before
+
         try:
             return FittedModel(self.fold, packed=pack_estimator(estimator, self.template))
         except HPOError:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from mlflow_hpo.study.executors._errors import TrialLostError, died, out_of_time
+from mlflow_hpo.study.executors.errors import TrialLostError, died, out_of_time
 
 _DEATHS = 2  # as many end a trial
 

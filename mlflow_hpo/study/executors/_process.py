@@ -9,6 +9,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from multiprocessing.reduction import send_handle
 from multiprocessing.spawn import get_executable
@@ -19,8 +20,8 @@ from mlflow_hpo.study.executors._worker import END, FILE, TASK
 
 # Not the user's main module: what is defined there travels with the tasks.
 _BOOT = (
-    "import json, sys; path, descriptor, parent = sys.argv[1:]; sys.path[:] = json.loads(path); del sys.argv[1:]; "
-    "from mlflow_hpo.study.executors._worker import main; main(int(descriptor), int(parent))"
+    "import json, sys; path, *numbers = sys.argv[1:]; sys.path[:] = json.loads(path); del sys.argv[1:]; "
+    "from mlflow_hpo.study.executors._worker import main; main(*map(int, numbers))"
 )
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -56,21 +57,30 @@ class WorkerProcess:
         How many threads numerical libraries use in it, unless the environment says so.
     is_explicit : bool
         Whether `n_threads` counts whatever the environment says.
+
+    Attributes
+    ----------
+    last_words : str
+        Where the process was when compiled code in it crashed; empty where nothing has.
     """
+
+    last_words = ""
 
     def __init__(self, n_threads: int, *, is_explicit: bool = False) -> None:
         if os.name != "posix":
             raise UnsupportedOptionError('isolation="process" needs Linux or macOS.')
         self._connection, theirs = multiprocessing.Pipe()
+        self._crash = tempfile.TemporaryFile()  # noqa: SIM115  (it stays open as long as the process)
         self._sent: set[int] = set()
         # A Ctrl-C is the study's; until the worker can say so itself, the mask that it inherits does.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        descriptors = (theirs.fileno(), self._crash.fileno())
         try:
             self._process = subprocess.Popen(
-                [get_executable(), "-c", _BOOT, _path(), str(theirs.fileno()), str(os.getpid())],
+                [get_executable(), "-c", _BOOT, _path(), *map(str, descriptors), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 env=_environment(n_threads, is_explicit),
-                pass_fds=[theirs.fileno()],
+                pass_fds=descriptors,
                 process_group=0,
             )
         finally:
@@ -153,7 +163,14 @@ class WorkerProcess:
 
     def _gone(self) -> int:
         self._connection.close()
+        with self._crash:
+            self._crash.seek(0)
+            self.last_words = _without_modules(self._crash.read().decode(errors="replace"))
         return self._process.wait()
+
+
+def _without_modules(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.startswith("Extension modules:")).strip()
 
 
 def _path() -> str:

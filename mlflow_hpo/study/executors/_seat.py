@@ -7,13 +7,14 @@ import math
 import pickle
 import time
 from collections.abc import Callable
+from typing import Any
 
-from mlflow_hpo.study.executors._errors import TaskNotSentError, TrialLostError, cause_of_death
 from mlflow_hpo.study.executors._failed import failed_outcome
 from mlflow_hpo.study.executors._ledger import TrialLedger
 from mlflow_hpo.study.executors._process import PatienceEnded, WorkerDead, WorkerProcess
 from mlflow_hpo.study.executors._sending import Sender
 from mlflow_hpo.study.executors._worker import OUTCOME, STARTED
+from mlflow_hpo.study.executors.errors import FoldFailedError, cause_of_death
 from mlflow_hpo.study.fold import FoldOutcome, FoldTask
 
 _logger = logging.getLogger(__name__)
@@ -72,12 +73,14 @@ class Seat:
                 self._note_death(task)
             except PatienceEnded:
                 self._note_timeout(task)
-            except TrialLostError as error:
-                lost = error
-                break
+            except FoldFailedError as error:
+                return failed_outcome(task, error, self._seconds())
         return failed_outcome(task, lost, self._seconds())
 
-    def close(self) -> None:
+    def __enter__(self) -> Seat:
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
         """Let the worker end."""
         if self._worker is not None:
             self._worker.close()
@@ -94,7 +97,7 @@ class Seat:
             with self._ledger.running(task.trial):
                 kind, content = worker.receive(lambda: self._patience(self._ledger.remaining(task.trial)))
         if kind != OUTCOME:
-            raise TaskNotSentError(content.decode())
+            raise FoldFailedError(content.decode())
         return _unpacked(content)
 
     def _living_worker(self) -> WorkerProcess:
@@ -109,10 +112,10 @@ class Seat:
 
     def _note_death(self, task: FoldTask) -> None:
         assert self._worker is not None
-        exit_code = self._worker.bury()
+        exit_code, crash = self._worker.bury(), self._worker.last_words
         self._worker = None
         self._ledger.note_death(task.trial, exit_code)
-        what = cause_of_death(exit_code)
+        what = f"{cause_of_death(exit_code)}. {crash}".strip()
         _logger.warning("Trial %d, fold %d: its worker process %s", task.trial, task.fold, what)
 
     def _note_timeout(self, task: FoldTask) -> None:
@@ -131,7 +134,7 @@ def _unpacked(content: bytes) -> FoldOutcome:
     try:
         outcome: FoldOutcome = pickle.loads(content)
     except Exception as error:
-        raise TaskNotSentError(
+        raise FoldFailedError(
             f"What the fold gave back in its worker process cannot be read here ({type(error).__name__}: {error})."
         ) from error
     return outcome

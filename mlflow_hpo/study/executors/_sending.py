@@ -17,7 +17,7 @@ from typing import IO, Any
 import cloudpickle
 import numpy as np
 
-from mlflow_hpo.study.executors._errors import TaskNotSentError
+from mlflow_hpo.study.executors.errors import FoldFailedError
 from mlflow_hpo.study.fold import FoldTask
 
 # As in joblib: smaller arrays arrive as copies of their own.
@@ -89,13 +89,13 @@ class Sender:
 
         Raises
         ------
-        TaskNotSentError
+        FoldFailedError
             A part of it cannot be pickled.
         """
         try:
             return self._pack(task)
         except Exception as error:
-            raise TaskNotSentError(
+            raise FoldFailedError(
                 f"The fold could not be sent to a worker process: {self._culprit(task)} cannot be pickled "
                 f"({type(error).__name__}: {error})."
             ) from error

@@ -5,6 +5,7 @@ It ends when it is told to, and at once when the connection breaks, for then the
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
 import os
 import pickle
@@ -26,21 +27,22 @@ STARTED, OUTCOME, FAILURE = b"s", b"o", b"x"
 _PR_SET_PDEATHSIG = 1
 
 
-def main(descriptor: int, parent: int) -> None:
+def main(descriptor: int, crash: int, parent: int) -> None:
     """Work until told to end.
 
     Parameters
     ----------
     descriptor : int
         The worker's end of the connection.
+    crash : int
+        An open file for what is to be said of a crash.
     parent : int
         The study's process.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the study decides when its workers end
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     _die_with(parent)
-    if sys.stderr is not None:
-        faulthandler.enable()
+    faulthandler.enable(crash)
     connection = Connection(descriptor)
     receiver = Receiver()
     tasks: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -49,6 +51,9 @@ def main(descriptor: int, parent: int) -> None:
         reply = _run(pickled, receiver, connection)
         _flush()
         connection.send_bytes(reply)
+    atexit._run_exitfuncs()
+    _flush()
+    os._exit(0)  # taking thousands of modules apart takes a second, and the study waits
 
 
 def _die_with(parent: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from joblib.parallel import BatchedCalls, ParallelBackendBase
 
-from mlflow_hpo.study.executors._pool import WorkerPool
+from mlflow_hpo.study.executors.pool import WorkerPool, cancelled
 from mlflow_hpo.study.fold import FoldOutcome, FoldTask
 
 # Arguments of `_fit_and_score` that hold data, by name; X and y come by position.
@@ -54,11 +54,16 @@ class PoolBackend(ParallelBackendBase):
         """Return the number of workers, 2 for a single one: joblib passes a backend by that runs one job at a time."""
         return max(2, self._n_workers)
 
-    def submit(self, func: BatchedCalls, callback: Callable[[Any], None] | None = None) -> Future[FoldOutcome]:
-        """Queue a fold."""
+    def start_call(self) -> None:
+        """Have a pool."""
         self._pool = self._pool or self._make_pool()
-        task = self._to_task(func)
-        future = self._pool.submit(task, shared=_data(task))
+
+    def submit(self, func: BatchedCalls, callback: Callable[[Any], None] | None = None) -> Future[FoldOutcome]:
+        """Queue a fold; one that comes while all is being aborted is cancelled."""
+        pool, task = self._pool, self._to_task(func)
+        if pool is None:
+            return cancelled()
+        future = pool.submit(task, shared=_data(task))
         if callback is not None:
             future.add_done_callback(callback)
         return future
@@ -68,7 +73,7 @@ class PoolBackend(ParallelBackendBase):
         return self._to_results([out.result()])
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
-        """End all workers; the next fold, if one comes, starts others."""
+        """End all workers; the next call, if there is one, starts others."""
         self.terminate()
 
     def terminate(self) -> None:

@@ -29,6 +29,13 @@ class _Job:
     future: Future[FoldOutcome] = field(default_factory=Future)
 
 
+def cancelled() -> Future[FoldOutcome]:
+    """Return the future of a fold that is never going to run."""
+    future: Future[FoldOutcome] = Future()
+    future.cancel()
+    return future
+
+
 class WorkerPool:
     """Worker processes that run the folds of a study.
 
@@ -81,12 +88,12 @@ class WorkerPool:
         Returns
         -------
         Future
-            Of the fold's outcome. It never raises but `CancelledError`, when the pool is closed.
+            Of the fold's outcome, whatever that is; cancelled when the pool is closed before there is one.
         """
         job = _Job(task)
         with self._changed:
             if self._is_closed:
-                raise RuntimeError("The pool is closed.")
+                return cancelled()
             self._sender.share(shared)
             self._waiting.append(job)
             if self._n_idle < len(self._waiting) and len(self._keepers) < self._n_workers:
@@ -114,17 +121,16 @@ class WorkerPool:
         keeper.start()
 
     def _keep(self) -> None:
-        seat = Seat(self._start_worker, self._sender, self._ledger, lambda: self._is_closed)
-        while (job := self._next_job()) is not None:
-            try:
-                outcome = seat.run(job.task)
-            except PoolClosed:
-                job.future.set_exception(CancelledError())
-            except BaseException as error:
-                job.future.set_exception(error)
-            else:
-                job.future.set_result(outcome)
-        seat.close()
+        with Seat(self._start_worker, self._sender, self._ledger, lambda: self._is_closed) as seat:
+            while (job := self._next_job()) is not None:
+                try:
+                    outcome = seat.run(job.task)
+                except PoolClosed:
+                    job.future.set_exception(CancelledError())
+                except BaseException as error:  # no process could be started, say: whoever waits is to know
+                    job.future.set_exception(error)
+                else:
+                    job.future.set_result(outcome)
 
     def _next_job(self) -> _Job | None:
         with self._changed:

@@ -29,8 +29,8 @@ class TrialTimeoutError(TrialLostError, TimeoutError):
     """A trial has run for as long as it may."""
 
 
-class TaskNotSentError(TrialLostError):
-    """A fold, or what it gave back, could not travel between processes."""
+class FoldFailedError(HPOError):
+    """A fold could not go to its worker process, not come back from it, or has tried to end it."""
 
 
 def died(exit_codes: list[int]) -> WorkerDiedError:
