@@ -12,6 +12,7 @@ import skopt
 from skopt.utils import normalize_dimensions
 
 from mlflow_hpo.core.config import Tracking
+from mlflow_hpo.core.errors import UnsupportedOptionError
 from mlflow_hpo.core.events import FittedModel
 from mlflow_hpo.core.reporting import Reporter, reporting
 from mlflow_hpo.keras.watch import watch_fits
@@ -71,6 +72,11 @@ def gp_minimize(
     options = _options(func, dimensions, args, kwargs)
     if tracking is False:
         return skopt.gp_minimize(func, dimensions, **options)
+    settings = tracking_of(tracking)
+    if settings.isolation is not None:
+        raise UnsupportedOptionError(
+            "gp_minimize calls its objective in this process; GPSearchCV has isolation='process'."
+        )
     names = dimension_names(normalize_dimensions(dimensions).dimensions)
     plan = StudyPlan(
         strategy="gp_minimize",
@@ -81,7 +87,7 @@ def gp_minimize(
         greater_is_better=False,
     )
     template = ModelTemplate.from_data(BareNetwork(), None)
-    with autologging_suspended(), open_study(plan, tracking_of(tracking), template, None, None) as session:
+    with autologging_suspended(), open_study(plan, settings, template, None, None) as session:
         result = skopt.gp_minimize(_TrackedObjective(func, names, session), dimensions, **options)
         result.specs["args"]["func"] = func
         result.study = session.conclude(StudyOutcome(params=named_point(names, result.x)))
