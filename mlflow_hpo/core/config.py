@@ -20,7 +20,7 @@ class Tracking:
     Parameters
     ----------
     study : str or None
-        Name of the study; the study's run is called so.
+        Name of the study; the study's run is called so. A study with a name can be resumed: start it again.
     register_as : str or None
         Registered model under which the best model becomes a new version. None registers nothing.
     alias : str
@@ -30,7 +30,8 @@ class Tracking:
     keep_best : int or None
         Keep the models of the k best trials only; models (and their files) of trials that fall out are deleted.
     resume : bool
-        Reserved for taking finished trials of the same study from MLflow: this version trains every trial.
+        Whether a study with a name goes on where an earlier start of it ended: trials and folds that are in MLflow
+        are not trained again. A study without a name always starts afresh.
     isolation : "process" or None
         Where trials run: "process" has worker processes of its own, as many as the search's `n_jobs`, and none of a
         trial's crashes, be it out of memory, ends the study. None runs them where scikit-learn would.

@@ -26,6 +26,10 @@ class StudyFileError(HPOError, ValueError):
     """A study file cannot be used as it is written."""
 
 
+class StudyIsRunningError(HPOError):
+    """Another process runs the study of the same name."""
+
+
 class NotFoundError(HPOError, LookupError):
     """A run, a trial or a model that was named does not exist."""
 

@@ -114,6 +114,8 @@ class TrialEnded:
         Traceback or cause of a failure.
     models : tuple of FittedModel
         The models to keep.
+    tags : mapping of str to str
+        What else is noted on the trial's run.
     """
 
     trial: int
@@ -122,6 +124,27 @@ class TrialEnded:
     score: float | None = None
     error: str | None = None
     models: tuple[FittedModel, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    time_ms: int = field(default_factory=now_ms)
+
+
+@dataclass(frozen=True)
+class TrialReplayed:
+    """A trial is what an earlier start of the study has found; nothing of it ran again.
+
+    Parameters
+    ----------
+    trial : int
+        Number of the trial in its study, from 0.
+    run_id : str
+        The run that it has.
+    score : float or None
+        The score that trials of this study are ranked by, greater is better.
+    """
+
+    trial: int
+    run_id: str
+    score: float | None = None
     time_ms: int = field(default_factory=now_ms)
 
 
@@ -136,4 +159,4 @@ class BestChanged:
     time_ms: int = field(default_factory=now_ms)
 
 
-StudyEvent = TrialStarted | EpochEnded | FoldEnded | TrialEnded | BestChanged
+StudyEvent = TrialStarted | EpochEnded | FoldEnded | TrialEnded | TrialReplayed | BestChanged

@@ -85,6 +85,7 @@ def gp_minimize(
         settings=_settings(func, dimensions, args, kwargs),
         metric=OBJECTIVE,
         greater_is_better=False,
+        parts={"the objective": func},
     )
     template = ModelTemplate.from_data(BareNetwork(), None)
     with autologging_suspended(), open_study(plan, settings, template, None, None) as session:
@@ -121,14 +122,18 @@ class _TrackedObjective:
         trial = self._calls
         self._calls += 1
         study.begin_candidates([named_point(self._names, point)], n_folds=0)
+        known = study.recorded_value(trial)
+        if known is not None:
+            study.end_objective(trial, {OBJECTIVE: _cost(known)})
+            return known
         reporter = Reporter(trial, None, study.hear, run=lambda: study.trial_run(trial))
         try:
             with self._active(trial), reporting(reporter), watch_fits():
                 value = self._func(point)
         except Exception:
-            study.end_objective(trial, {}, None, error=traceback.format_exc())
+            study.end_objective(trial, {}, error=traceback.format_exc())
             raise
-        study.end_objective(trial, {OBJECTIVE: _cost(value)}, _model(reporter))
+        study.end_objective(trial, {OBJECTIVE: _cost(value)}, _model(reporter), value=value)
         return value
 
     def _active(self, trial: int) -> AbstractContextManager[None]:

@@ -53,7 +53,7 @@ class TrackedSearch:
         search: Any = super()
         if self.tracking is False:
             return search.fit(X, y, **params)
-        with _TrackedFit(self, tracking_of(self.tracking), X, y) as fit:
+        with _TrackedFit(self, tracking_of(self.tracking), X, y, params) as fit:
             search.fit(X, y, **params)
             self.study_ = fit.conclude()
         return self
@@ -75,10 +75,11 @@ class TrackedSearch:
 class _TrackedFit:
     """One `fit` of a tracked search."""
 
-    def __init__(self, search: Any, tracking: Tracking, X: Any, y: Any) -> None:
+    def __init__(self, search: Any, tracking: Tracking, X: Any, y: Any, fit_params: Mapping[str, Any]) -> None:
         self._search = search
         self._tracking = tracking
         self._data = (X, y)
+        self._fit_params = fit_params
         self._stack = ExitStack()
         self._session: StudySession | None = None
         self._wrapper = FoldWrapper(search)
@@ -160,7 +161,17 @@ class _TrackedFit:
             space=describe_space(self._search),
             settings=describe_settings(self._search),
             metric=f"mean_test_{self._search.refit}" if isinstance(self._search.refit, str) else None,
+            parts=self._parts(),
         )
+
+    def _parts(self) -> dict[str, Any]:
+        search = self._search
+        return {
+            "the estimator, or the code of its model": search.estimator,
+            "the data": self._data,
+            "the scoring": search.scoring,
+            "the settings of the fit": [self._fit_params, search.error_score, search.return_train_score],
+        }
 
 
 def tracking_of(value: Any) -> Tracking:

@@ -116,6 +116,7 @@ class FoldWrapper:
             keep_model=self._template is not None,
             template=None if in_process else self._template,
             run=self._run_of(trial, args[0], in_process),
+            recorded=self._study.recorded_fold(trial, fold, kwargs["train"], kwargs["test"]),
         )
 
     def _remote_channel(self) -> Callable[[FoldEvent], bool]:

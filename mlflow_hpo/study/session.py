@@ -13,14 +13,16 @@ from mlflow_hpo.core.config import Tracking
 from mlflow_hpo.core.events import RunStatus
 from mlflow_hpo.core.reporting import Reporter, current_reporter
 from mlflow_hpo.study.result import StudyResult
+from mlflow_hpo.study.resume import opened_run
 from mlflow_hpo.study.study import Study
 from mlflow_hpo.tracking.dataset import data_record
 from mlflow_hpo.tracking.delivery import StoreAwayError, courier
 from mlflow_hpo.tracking.models import ModelTemplate, prepare_packing
 from mlflow_hpo.tracking.opening import StudyPlan, plan_record
 from mlflow_hpo.tracking.outcome import StudyOutcome, outcome_record
+from mlflow_hpo.tracking.records import EarlierLeft
 from mlflow_hpo.tracking.registry import check_names
-from mlflow_hpo.tracking.runs import StudyRun, leave_study_run, open_study_run
+from mlflow_hpo.tracking.runs import StudyRun, leave_study_run
 from mlflow_hpo.tracking.writer import Writer, failure
 
 
@@ -59,6 +61,9 @@ class StudySession:
         """Keep what the study has found, and return where it is."""
         writer, tracking = self.study.writer, self.tracking
         writer.log(outcome_record(outcome))
+        left = self.study.replay.earlier.run_id
+        if left is not None and left != self.run.run_id:
+            writer.log(EarlierLeft(left))
         registered = writer.conclude(outcome.estimator, tracking.register_as, tracking.alias)
         return StudyResult(self.name, self.run.run_id, self.run.experiment_id, self.run.tracking_uri, registered)
 
@@ -79,6 +84,8 @@ def open_study(plan: StudyPlan, tracking: Tracking, template: ModelTemplate, X: 
     ------
     InvalidArgumentError
         No model can be registered under the name that `tracking` gives.
+    StudyIsRunningError
+        Another process runs the study of this name.
     """
     courier().start()
     if tracking.log_models != "none":
@@ -86,29 +93,30 @@ def open_study(plan: StudyPlan, tracking: Tracking, template: ModelTemplate, X: 
     if tracking.register_as is not None:
         check_names(tracking.register_as, tracking.alias)
     name = tracking.study or plan.default_name
-    run = open_study_run(name, {**plan.tags, **(tracking.tags or {})}, _run_around())
-    writer = Writer(run, template, tracking.keep_best)
-    study = Study(
-        run,
-        writer,
-        log_models=tracking.log_models,
-        metric=plan.metric,
-        greater_is_better=plan.greater_is_better,
-    )
-    writer.log(plan_record(plan))
-    data = _note_data(writer, X, y)
-    status = RunStatus.FINISHED
-    try:
-        yield StudySession(name, study, tracking, template)
-    except BaseException as error:
-        status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.KILLED
-        writer.log(failure(None, traceback.format_exc()))
-        raise
-    finally:
-        study.abort(RunStatus.KILLED)
-        leave_study_run(run)
-        data.join()
-        writer.close(status)
+    with opened_run(name, plan, tracking, _run_around()) as (run, replay):
+        writer = Writer(run, template, tracking.keep_best)
+        study = Study(
+            run,
+            writer,
+            log_models=tracking.log_models,
+            metric=plan.metric,
+            greater_is_better=plan.greater_is_better,
+            replay=replay,
+        )
+        writer.log(plan_record(plan))
+        data = _note_data(writer, X, y)
+        status = RunStatus.FINISHED
+        try:
+            yield StudySession(name, study, tracking, template)
+        except BaseException as error:
+            status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.KILLED
+            writer.log(failure(None, traceback.format_exc()))
+            raise
+        finally:
+            study.abort(RunStatus.KILLED)
+            leave_study_run(run)
+            data.join()
+            writer.close(status)
 
 
 def _run_around() -> tuple[str, str] | None:

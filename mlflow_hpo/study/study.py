@@ -17,16 +17,21 @@ from mlflow_hpo.core.events import (
     FoldStarted,
     RunStatus,
     TrialEnded,
+    TrialReplayed,
     TrialStarted,
 )
 from mlflow_hpo.study import scores
 from mlflow_hpo.study.fold import FoldEvent, FoldOutcome
-from mlflow_hpo.tracking.names import cut, param_value
+from mlflow_hpo.study.replay import Replay, fold_key
+from mlflow_hpo.tracking import names
+from mlflow_hpo.tracking.earlier import EarlierTrial, result_tag
 from mlflow_hpo.tracking.runs import StudyRun
 from mlflow_hpo.tracking.writer import Writer
 
 _logger = logging.getLogger(__name__)
 _NAME_LENGTH = 120
+# The key of what a trial without folds has returned.
+_VALUE = "value"
 
 
 @dataclass
@@ -36,10 +41,19 @@ class _Trial:
     params: Mapping[str, Any]
     n_folds: int
     tags: Mapping[str, str]
+    earlier: EarlierTrial | None = None
+    keys: dict[int, str] = field(default_factory=dict)
+    replayed: set[int] = field(default_factory=set)
     is_started: bool = False
     results: dict[int, scores.FoldResult] = field(default_factory=dict)
     models: list[tuple[float, FittedModel]] = field(default_factory=list)
     error: str | None = None
+    lost: str | None = None
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether all of it was found by an earlier start."""
+        return self.earlier is not None and self.earlier.is_over and not self.is_started
 
 
 class Study:
@@ -57,6 +71,8 @@ class Study:
         The trial metric to rank by; None is scikit-learn's default: the score, or the first of several.
     greater_is_better : bool
         Direction of the metric.
+    replay : Replay
+        What an earlier start has found.
     """
 
     def __init__(
@@ -67,7 +83,9 @@ class Study:
         log_models: LogModels,
         metric: str | None = None,
         greater_is_better: bool = True,
+        replay: Replay | None = None,
     ) -> None:
+        self.replay = replay or Replay()
         self.run = run
         self.writer = writer
         self.log_models = log_models
@@ -86,12 +104,47 @@ class Study:
         with self._lock:
             self._first_of_call = self._n_trials
             for index, params in enumerate(candidates):
-                self._open[self._n_trials + index] = _Trial(params, n_folds, tags[index] if tags else {})
+                trial_tags = tags[index] if tags else {}
+                key = self.replay.key_of(params, trial_tags)
+                known = {**trial_tags, names.TRIAL_KEY: key} if key is not None else trial_tags
+                self._open[self._n_trials + index] = _Trial(params, n_folds, known, self.replay.take(key))
             self._n_trials += len(candidates)
 
     def trial_number(self, candidate: int) -> int:
         """Return the number of the trial that evaluates a candidate of the present call, both from 0."""
         return self._first_of_call + candidate
+
+    def recorded_fold(self, number: int, fold: int, train: Any, test: Any) -> Mapping[str, Any] | None:
+        """Return the result that an earlier start has for a fold; None where it is to be trained.
+
+        Parameters
+        ----------
+        number, fold : int
+            Trial and fold, from 0.
+        train, test : array of int
+            The rows of the fold.
+        """
+        with self._lock:
+            trial = self._open[number]
+            if names.TRIAL_KEY not in trial.tags:
+                return None
+            trial.keys[fold] = fold_key(fold, train, test)
+            result: Mapping[str, Any] | None = self._recorded(trial, fold)
+            return result
+
+    def recorded_value(self, number: int) -> Any:
+        """Return what an earlier start has for a trial without folds; None where it is to run."""
+        with self._lock:
+            trial = self._open[number]
+            trial.keys[0] = _VALUE
+            return self._recorded(trial, 0)
+
+    def _recorded(self, trial: _Trial, fold: int) -> Any:
+        results = trial.earlier.results if trial.earlier is not None else {}
+        if trial.keys[fold] not in results:
+            return None
+        trial.replayed.add(fold)
+        return results[trial.keys[fold]]
 
     def trial_run(self, trial: int) -> tuple[str, str]:
         """Return tracking URI and run id of a trial, which is started if it has not begun."""
@@ -116,7 +169,9 @@ class Study:
             trial = self._open.get(outcome.trial)
             if trial is None:  # ended already: another fold of it raised
                 return
-            self._start(outcome.trial)
+            if outcome.fold not in trial.replayed:
+                self._start(outcome.trial)
+            trial.lost = trial.lost or outcome.lost
             if outcome.result is None:
                 trial.error = trial.error or outcome.traceback
                 self._end(outcome.trial, RunStatus.FAILED)
@@ -147,7 +202,13 @@ class Study:
                 self._end(number, status)
 
     def end_objective(
-        self, number: int, metrics: Mapping[str, float], model: FittedModel | None, error: str | None = None
+        self,
+        number: int,
+        metrics: Mapping[str, float],
+        model: FittedModel | None = None,
+        *,
+        value: Any = None,
+        error: str | None = None,
     ) -> None:
         """End a trial that has no folds.
 
@@ -159,6 +220,8 @@ class Study:
             What it measured, the study's metric among it.
         model : FittedModel or None
             What it fitted.
+        value : object
+            What the objective returned, for a later start.
         error : str or None
             Traceback of its failure.
         """
@@ -166,7 +229,8 @@ class Study:
             if model is not None and self.log_models != "none":
                 self._open[number].models.append((0.0, model))
             self._open[number].error = error
-            self._end(number, RunStatus.FAILED if error else RunStatus.FINISHED, metrics)
+            tags = result_tag(_VALUE, value) if value is not None else {}
+            self._end(number, RunStatus.FAILED if error else RunStatus.FINISHED, metrics, tags)
 
     def _start(self, number: int) -> None:
         trial = self._open.get(number)
@@ -174,13 +238,18 @@ class Study:
         if trial is None or trial.is_started:
             return
         trial.is_started = True
-        self.writer.put(TrialStarted(number, _trial_name(number, trial.params), trial.params, trial.tags))
+        run_id = trial.earlier.run_id if trial.earlier is not None else None
+        self.writer.put(TrialStarted(number, _trial_name(number, trial.params), trial.params, trial.tags, run_id))
 
     def _record(self, number: int, trial: _Trial, outcome: FoldOutcome, result: scores.FoldResult) -> None:
         trial.results[outcome.fold] = result
         trial.error = trial.error or result.get("fit_error")
         metrics = scores.fold_metrics(outcome.fold, result)
-        self.writer.put(FoldEnded(number, metrics))
+        if outcome.fold not in trial.replayed:
+            key = trial.keys.get(outcome.fold)
+            self.writer.put(
+                FoldEnded(number, metrics, result_tag(key, dict(result)) if key and not outcome.lost else {})
+            )
         if outcome.model is None:
             return
         ranked = metrics.get(f"split{outcome.fold}_{self._ranked_by(result).removeprefix('mean_')}", math.nan)
@@ -194,9 +263,17 @@ class Study:
             return available[0]
         return self.metric
 
-    def _end(self, number: int, status: RunStatus, metrics: Mapping[str, float] | None = None) -> None:
-        self._start(number)
-        trial = self._open.pop(number)
+    def _end(
+        self,
+        number: int,
+        status: RunStatus,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        trial = self._open[number]
+        if not trial.is_replay:
+            self._start(number)
+        del self._open[number]
         results = [trial.results[fold] for fold in sorted(trial.results)]
         is_whole = bool(results) and len(results) == trial.n_folds
         if metrics is None:
@@ -205,8 +282,13 @@ class Study:
                 self.metric = self._ranked_by(results[0])
         value = metrics.get(self.metric or "")
         score = None if value is None else self._sign * value
-        ended = TrialEnded(number, status, metrics, score, trial.error, self._kept_models(trial, status))
-        self.writer.put(ended)
+        models = self._kept_models(trial, status)
+        tags = {**(tags or {}), **({names.LOST: trial.lost} if trial.lost else {})}
+        ended = TrialEnded(number, status, metrics, score, trial.error, models, tags)
+        if trial.earlier is not None and trial.is_replay:
+            self.writer.put(TrialReplayed(number, trial.earlier.run_id, score))
+        else:
+            self.writer.put(ended)
         self._note_best(ended, trial.params, value)
 
     def _kept_models(self, trial: _Trial, status: RunStatus) -> tuple[FittedModel, ...]:
@@ -225,8 +307,8 @@ class Study:
 
 def _trial_name(number: int, params: Mapping[str, Any]) -> str:
     shown = " ".join(f"{name.rpartition('__')[2]}={_short(value)}" for name, value in params.items())
-    return cut(f"trial {number:03d} {shown}".strip(), _NAME_LENGTH)
+    return names.cut(f"trial {number:03d} {shown}".strip(), _NAME_LENGTH)
 
 
 def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else cut(param_value(value), 40)
+    return f"{value:.4g}" if isinstance(value, float) else names.cut(names.param_value(value), 40)

@@ -41,6 +41,8 @@ class StudyPlan:
         The trial metric to rank by; None where it shows with the first scores.
     greater_is_better : bool
         Direction of the metric.
+    parts : mapping of str to object
+        What the results depend on besides the candidates, by the words for people.
     """
 
     strategy: str
@@ -49,6 +51,7 @@ class StudyPlan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     metric: str | None = None
     greater_is_better: bool = True
+    parts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def default_name(self) -> str:

@@ -75,9 +75,10 @@ def register_best(
     client = connect(tracking_uri)
     study = read_study_run(run_id, tracking_uri)
     best = best_trial_of(study, tracking_uri)
+    trial = client.get_run(best.run_id)
     return register_model(
         client,
-        _best_model_id(study, client.get_run(best.run_id)),
+        _best_model_id(study, trial),
         name=name,
         alias=alias,
         score=math.nan if best.score is None else best.score,
@@ -86,6 +87,7 @@ def register_best(
         study_run_id=run_id,
         params=best.params,
         promote=promote,
+        trial_key=trial.data.tags.get(names.TRIAL_KEY),
     )
 
 

@@ -110,6 +110,41 @@ class TrialDone:
 
 
 @dataclass(frozen=True)
+class TrialMoved:
+    """A trial of an earlier start belongs to this one.
+
+    Parameters
+    ----------
+    trial : int
+        Its number now.
+    run_id : str
+        The run that it has.
+    time_ms : int
+        When, in milliseconds since 1970.
+    score : float or None
+        What the trial is ranked by, greater is better.
+    """
+
+    trial: int
+    run_id: str
+    time_ms: int
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class EarlierLeft:
+    """An earlier start's run has given its trials to this one's.
+
+    Parameters
+    ----------
+    run_id : str
+        It is deleted, if none is left.
+    """
+
+    run_id: str
+
+
+@dataclass(frozen=True)
 class BestNoted:
     """Which trial is the best one now."""
 
@@ -156,10 +191,11 @@ class StudyDone:
     time_ms: int
 
 
-Record = TrialBegan | Logged | TrialDone | BestNoted | DataSeen | Concluded | StudyDone
+Record = TrialBegan | Logged | TrialDone | TrialMoved | EarlierLeft | BestNoted | DataSeen | Concluded | StudyDone
 
 _KINDS: dict[str, Any] = {
-    kind.__name__: kind for kind in (TrialBegan, Logged, TrialDone, BestNoted, DataSeen, Concluded, StudyDone)
+    kind.__name__: kind
+    for kind in (TrialBegan, Logged, TrialDone, TrialMoved, EarlierLeft, BestNoted, DataSeen, Concluded, StudyDone)
 }
 
 

@@ -88,6 +88,7 @@ def register_model(
     greater_is_better: bool = True,
     promote: bool = False,
     description: str | None = None,
+    trial_key: str | None = None,
 ) -> Registration:
     """Register a logged model as a new version, and move the alias to it if it is better.
 
@@ -118,6 +119,8 @@ def register_model(
         Move the alias in any case.
     description : str or None
         Markdown put above the generated description.
+    trial_key : str or None
+        Of the trial that the model comes from: a version that comes from an equal one holds an equal model.
 
     Returns
     -------
@@ -132,10 +135,13 @@ def register_model(
     model_id = model if isinstance(model, str) else model.model_id
     candidate = _Candidate(float(score), metric, greater_is_better)
     with FileLock(lock_file(f"{client._registry_uri}\n{name}")):
-        existing = _version_of(client, name, model_id)
-        version = existing or _create_version(
-            client, name, model_id, _tags(model_id, candidate, study_run_id, params), candidate, description
-        )
+        existing = _version_of(client, name, MODEL_ID, model_id)
+        if existing is None and trial_key is not None:
+            existing = _version_of(client, name, names.TRIAL_KEY, trial_key)
+        tags = _tags(model_id, candidate, study_run_id, params)
+        if trial_key is not None:
+            tags[names.TRIAL_KEY] = trial_key
+        version = existing or _create_version(client, name, model_id, tags, candidate, description)
         moved, reason = _consider_alias(client, version, alias, candidate, promote)
     return Registration(name, str(version.version), moved, reason, existing is None)
 
@@ -170,10 +176,10 @@ def check_names(name: str, alias: str) -> None:
         raise InvalidArgumentError(f"No model can have the alias {alias!r}. {error.message}") from error
 
 
-def _version_of(client: MlflowClient, name: str, model_id: str) -> ModelVersion | None:
-    """Return the first version of `name` that holds a model."""
+def _version_of(client: MlflowClient, name: str, tag: str, value: str) -> ModelVersion | None:
+    """Return the first version of `name` with a tag of this value."""
     quote = '"' if "'" in name else "'"
-    found = client.search_model_versions(f"name = {quote}{name}{quote} and tags.`{MODEL_ID}` = '{model_id}'")
+    found = client.search_model_versions(f"name = {quote}{name}{quote} and tags.`{tag}` = '{value}'")
     return min(found, key=lambda version: int(version.version), default=None)
 
 
@@ -198,7 +204,7 @@ def _create_version(
         model_id=model_id,
     )
     # Another machine may have registered the same model meanwhile: the lower version stays.
-    first = _version_of(client, name, model_id) or version
+    first = _version_of(client, name, MODEL_ID, model_id) or version
     if int(first.version) < int(version.version):
         client.delete_model_version(name, version.version)
     _link(client, model, first)

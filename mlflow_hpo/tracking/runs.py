@@ -40,7 +40,17 @@ class StudyRun:
     tracking_uri: str
 
 
-def open_study_run(name: str, tags: Mapping[str, str], parent: tuple[str, str] | None = None) -> StudyRun:
+def current_experiment() -> str:
+    """Return the experiment in which a run would begin now."""
+    run_id = os.environ.get(_PROJECT_RUN)
+    if mlflow.active_run() is None and run_id:
+        return str(connect().get_run(run_id).info.experiment_id)
+    return str(mlflow.tracking.fluent._get_experiment_id())
+
+
+def open_study_run(
+    name: str, tags: Mapping[str, str], parent: tuple[str, str] | None = None, run_id: str | None = None
+) -> StudyRun:
     """Open the run of a study, and make it the active one of this thread.
 
     Parameters
@@ -52,6 +62,8 @@ def open_study_run(name: str, tags: Mapping[str, str], parent: tuple[str, str] |
     parent : tuple of (str, str) or None
         Tracking URI and run id of the trial to nest it under. None nests it under the active run if there is one; where
         there is none, the run that `mlflow run` made for this process becomes the study's run.
+    run_id : str or None
+        The run of an earlier start, which the study goes on in where `mlflow run` made none for it.
     """
     if parent is not None and parent[0] != mlflow.get_tracking_uri():
         mlflow.set_tracking_uri(parent[0])  # a worker process does not inherit it
@@ -60,6 +72,8 @@ def open_study_run(name: str, tags: Mapping[str, str], parent: tuple[str, str] |
     parent_run_id = parent[1] if parent else active.info.run_id if active else None
     if parent_run_id is None and os.environ.get(_PROJECT_RUN):
         run = _take_over_project_run(client, name, tags)
+    elif run_id is not None:
+        run = _continue_run(run_id, tags, parent_run_id)
     else:
         run = _new_run(client, name, {**_git_commit(), **tags}, parent_run_id or next(iter(_taken_over), None))
     return StudyRun(run.info.run_id, run.info.experiment_id, mlflow.get_tracking_uri())
@@ -69,6 +83,12 @@ def _take_over_project_run(client: MlflowClient, name: str, tags: Mapping[str, s
     run = mlflow.start_run(tags=dict(tags))
     client.update_run(run.info.run_id, name=name)
     _taken_over[:] = [run.info.run_id]
+    return run
+
+
+def _continue_run(run_id: str, tags: Mapping[str, str], parent_run_id: str | None) -> mlflow.ActiveRun:
+    run = mlflow.start_run(run_id=run_id, nested=parent_run_id is not None)
+    mlflow.set_tags({**tags, **({names.PARENT_RUN_ID: parent_run_id} if parent_run_id else {})})
     return run
 
 

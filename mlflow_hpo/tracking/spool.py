@@ -164,11 +164,17 @@ class Spool:
         """Note how far the spool has been delivered."""
         _write(self.folder / _PROGRESS, asdict(progress))
 
-    def lock(self) -> FileLock | None:
-        """Return the lock of who delivers this spool, taken; None where somebody else has it."""
+    def lock(self, patience: float = 0.0) -> FileLock | None:
+        """Return the lock of who delivers this spool, taken; None where somebody else has it.
+
+        Parameters
+        ----------
+        patience : float
+            Seconds to wait for it.
+        """
         lock = FileLock(self.folder / _LOCK)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=patience)
         except Timeout:
             return None
         return lock

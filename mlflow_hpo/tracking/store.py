@@ -5,11 +5,15 @@ from __future__ import annotations
 import getpass
 import hashlib
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from mlflow import MlflowClient
+
+from mlflow_hpo.core.errors import StudyIsRunningError
 
 _SQLITE = "sqlite:///"
 _ready: set[str] = set()
@@ -37,6 +41,34 @@ def connect(tracking_uri: str | None = None) -> MlflowClient:
 
 def _database(uri: str) -> Path:
     return Path(uri.removeprefix(_SQLITE).partition("?")[0]).resolve()
+
+
+@contextmanager
+def alone_with_study(tracking_uri: str, experiment_id: str, name: str) -> Iterator[None]:
+    """Let no other process of this machine run the study while the context is open.
+
+    Parameters
+    ----------
+    tracking_uri, experiment_id, name : str
+        Which study.
+
+    Raises
+    ------
+    StudyIsRunningError
+        Another process runs it.
+    """
+    lock = FileLock(lock_file(f"{tracking_uri}\n{experiment_id}\n{name}"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise StudyIsRunningError(
+            f"Study {name!r} is running already, in another process of this machine. Wait for its end, or give this "
+            "one another name."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def lock_file(subject: str) -> Path:

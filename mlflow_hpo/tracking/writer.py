@@ -15,7 +15,16 @@ import mlflow
 from mlflow.tracking.context import registry as context
 
 from mlflow_hpo.core.clock import now_ms
-from mlflow_hpo.core.events import BestChanged, FittedModel, FoldEnded, RunStatus, StudyEvent, TrialEnded, TrialStarted
+from mlflow_hpo.core.events import (
+    BestChanged,
+    FittedModel,
+    FoldEnded,
+    RunStatus,
+    StudyEvent,
+    TrialEnded,
+    TrialReplayed,
+    TrialStarted,
+)
 from mlflow_hpo.core.reporting import EpochEnded
 from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.delivery import StoreAwayError, courier
@@ -29,6 +38,7 @@ from mlflow_hpo.tracking.records import (
     StudyDone,
     TrialBegan,
     TrialDone,
+    TrialMoved,
 )
 from mlflow_hpo.tracking.runs import StudyRun
 from mlflow_hpo.tracking.spool import Address, Spool
@@ -135,7 +145,8 @@ class Writer:
 
     @_spool_event.register
     def _(self, event: TrialEnded) -> None:
-        error = _error(event.error) if event.error else {}
+        error = _error(event.error) if event.error else {"tags": {}, "texts": {}}
+        error["tags"] |= {name: names.tag_value(value) for name, value in event.tags.items()}
         metrics = _metrics(event.metrics)
         self.log(Logged(event.trial, event.time_ms, metrics=metrics, **error))
         stored = [
@@ -145,6 +156,10 @@ class Writer:
         models = tuple(model for model in stored if model is not None)
         shown = {name: value for name, value in metrics.items() if name.startswith("mean_test_")}
         self.log(TrialDone(event.trial, event.status.value, event.time_ms, event.score, models, shown))
+
+    @_spool_event.register
+    def _(self, event: TrialReplayed) -> None:
+        self.log(TrialMoved(event.trial, event.run_id, event.time_ms, event.score))
 
     @_spool_event.register
     def _(self, event: BestChanged) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `mlflow-hpo run`, `check`, `trials`, `best`, `register`, `report`, `compare`.
+"""The command line: `mlflow-hpo run`, `check`, `trials`, `best`, `register`, `report`, `compare`, `deliver`.
 
 Heavy imports wait inside the commands: `mlflow-hpo --help` answers at once.
 """
@@ -17,6 +17,7 @@ import click
 import mlflow_hpo
 from mlflow_hpo.core.errors import StudyFileError
 from mlflow_hpo.project.cli._compare_command import compare
+from mlflow_hpo.project.cli._deliver_command import deliver
 from mlflow_hpo.project.cli._exits import ended
 from mlflow_hpo.project.cli._options import RunId, Text, WholeNumber, YesNo
 from mlflow_hpo.project.cli._report_command import report
@@ -88,7 +89,7 @@ def _study_options(command: Any) -> Any:
         click.option("--seed", type=WholeNumber(), help="Seed of splits, candidates and networks."),
         click.option("--register-as", type=Text(), help="Registered model that the best becomes a version of."),
         click.option("--log-models", type=Text(), metavar="best_fold|all_folds|none", help="Which models are kept."),
-        click.option("--resume/--no-resume", default=None, help="Reserved: this version trains every trial."),
+        click.option("--resume/--no-resume", default=None, help="Whether trials of an earlier start of the same study are taken from MLflow."),
         click.option("--resume-as", type=YesNo(), hidden=True),  # MLproject passes values, not flags
         click.option("--debug", is_flag=True, help="Show tracebacks and what TensorFlow and MLflow say."),
     ]
@@ -178,6 +179,7 @@ def register(run_id: str, tracking_uri: str | None, debug: bool, name: str, alia
 
 cli.add_command(report)
 cli.add_command(compare)
+cli.add_command(deliver)
 
 
 def _load(study_file: str, options: dict[str, Any]) -> StudyFile:

@@ -27,12 +27,14 @@ from mlflow_hpo.tracking.records import (
     BestNoted,
     Concluded,
     DataSeen,
+    EarlierLeft,
     Logged,
     Record,
     StoredModel,
     StudyDone,
     TrialBegan,
     TrialDone,
+    TrialMoved,
 )
 from mlflow_hpo.tracking.spool import Spool
 
@@ -149,7 +151,7 @@ class Delivery:
             run = self._client.create_run(self._address.experiment_id, record.time_ms, tags, record.name)
             run_id = run.info.run_id
         elif record.run_id is not None:
-            self._client.update_run(run_id, _RUNNING, record.name)
+            self._reopen(run_id, record.name)
             self._batches.resume(run_id)
             self._batches.add(run_id, Logged(record.trial, record.time_ms, tags=tags))
         self.progress.run_ids[str(record.trial)] = run_id
@@ -190,10 +192,33 @@ class Delivery:
             self.progress.open_trials.remove(record.trial)
 
     @_apply.register
+    def _(self, record: TrialMoved) -> None:
+        self.progress.run_ids[str(record.trial)] = record.run_id
+        tags = {names.PARENT_RUN_ID: self._address.run_id, names.TRIAL: str(record.trial)}
+        self._batches.add(record.run_id, Logged(record.trial, record.time_ms, tags=tags))
+        if self._address.keep_best is not None:
+            outputs = self._client.get_run(record.run_id).outputs
+            models = [str(output.model_id) for output in outputs.model_outputs] if outputs else []
+            self._keeper.remember(record.score, record.trial, models)
+
+    @_apply.register
+    def _(self, record: EarlierLeft) -> None:
+        self._batches.write()
+        address = self._address
+        if any(children_of(self._client, address.experiment_id, record.run_id)):
+            return
+        from mlflow_hpo.tracking.models import delete_logged_model
+
+        outputs = self._client.get_run(record.run_id).outputs
+        for output in outputs.model_outputs if outputs else []:
+            delete_logged_model(self._client, output.model_id)  # what is registered is kept
+        self._client.delete_run(record.run_id)
+
+    @_apply.register
     def _(self, record: Concluded) -> None:
         run_id = self._address.run_id
         self._batches.write()
-        if record.model is not None:
+        if record.model is not None and not self._existing_model(self._client.get_run(run_id), record.model.name):
             self._attempt("the refitted model", self._log_model, run_id, record.model, {})
         study = read_study_run(run_id, self._address.tracking_uri)
         if names.BEST_TRIAL in study.data.tags:
@@ -212,6 +237,12 @@ class Delivery:
         self._batches.write()
         self._client.set_terminated(self._address.run_id, record.status, record.time_ms)
         self.progress.is_done = True
+
+    def _reopen(self, run_id: str, name: str) -> None:
+        """Let a trial of an earlier start run again, in its own run."""
+        self._client.update_run(run_id, _RUNNING, name)
+        for tag in {names.ERROR, names.NOTE, names.LOST} & set(self._client.get_run(run_id).data.tags):
+            self._client.delete_tag(run_id, tag)
 
     def _run_of(self, trial: int | None) -> str:
         return self._address.run_id if trial is None else self.progress.run_ids[str(trial)]

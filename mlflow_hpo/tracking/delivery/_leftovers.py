@@ -8,6 +8,8 @@ from mlflow_hpo.tracking.delivery._delivery import Delivery
 from mlflow_hpo.tracking.delivery._errors import StoreAwayError
 from mlflow_hpo.tracking.spool import Address, Spool, waiting_spools
 
+_PATIENCE_SECONDS = 30.0
+
 
 @dataclass(frozen=True)
 class Delivered:
@@ -41,12 +43,14 @@ def deliver_waiting(run_id: str | None = None) -> list[Delivered]:
     list of Delivered
         One a spool.
     """
+    # Of one study: the process that delivers is about to go, now that nobody runs it.
+    patience = 0.0 if run_id is None else _PATIENCE_SECONDS
     spools = [spool for spool in waiting_spools() if run_id is None or spool.address.run_id == run_id]
-    return [delivered for spool in spools if (delivered := _deliver(spool)) is not None]
+    return [delivered for spool in spools if (delivered := _deliver(spool, patience)) is not None]
 
 
-def _deliver(spool: Spool) -> Delivered | None:
-    lock = spool.lock()
+def _deliver(spool: Spool, patience: float) -> Delivered | None:
+    lock = spool.lock(patience)
     if lock is None:
         return None
     try:
