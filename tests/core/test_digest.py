@@ -1,277 +1,171 @@
-"""Digests across processes, and of functions by their code: which edit counts and which does not."""
+"""Digests: what changes them, what does not, and that other processes come to the same."""
 
 from __future__ import annotations
 
+import functools
+import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
-from digest_processes import Project
+import scipy.sparse
+from scipy.stats import loguniform
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-MODEL = '''
-    """A model."""
-    import logging
-    import dataclasses
-    import functools
-    import numpy as np
-    from layers import dense
-    import helpers
-    import pkg.sub
+from mlflow_hpo.core.digest import UndigestibleError, digest, digest_parts
 
-    LOG = logging.getLogger(__name__)
-    UNITS = 3
-    MISSING = object()
+MODEL = """
+from helpers import layer
+import numbers_of_mine
 
-    def create_model(units=UNITS, *, name=MISSING):
-        """Create it."""
-        LOG.info("here")
-        return dense(units) + np.mean(UNITS)
+WIDTH = 16
 
-    def through_module():
-        return helpers.layer(1)
+def create_model(rate=0.1):
+    return layer(WIDTH) * rate * numbers_of_mine.factor()
 
-    def through_package():
-        return pkg.sub.f(2)
+def other():
+    return 1
 
-    def imports_inside():
-        from helpers import layer
-        import pkg.other as other
-        return layer(other)
+def late(x):
+    import lazily
+    return lazily.value + x
 
-    def unrelated():
-        return 1
+class Scale:
+    factor = 2
+    def apply(self, x):
+        return x * self.factor
+"""
+FILES = {
+    "model.py": MODEL,
+    "helpers.py": "def layer(n):\n    return n + 1\n\ndef unused():\n    return 0\n",
+    "numbers_of_mine.py": "def factor():\n    return 3\n",
+    "lazily.py": "value = 1\n",
+}
+ASK = "import sys; from mlflow_hpo.core.digest import digest; import model; print(digest(getattr(model, sys.argv[1])))"
 
-    def even(n):
-        return n == 0 or odd(n - 1)
 
-    def odd(n):
-        return n != 0 and even(n - 1)
+def ask(folder: Path, name: str, seed: str = "0", **changed: tuple[str, str]) -> str:
+    """Return the digest of a name in `model.py`, as a process of its own sees it, some texts replaced before."""
+    folder.mkdir(exist_ok=True)
+    for file, source in FILES.items():
+        old, new = changed.get(file.removesuffix(".py"), ("", ""))
+        assert old in source
+        (folder / file).write_text(source.replace(old, new, 1) if old else source)
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONDONTWRITEBYTECODE": "1"}
+    answer = subprocess.run(
+        [sys.executable, "-c", ASK, name], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    return answer.stdout.strip()
 
-    def make(rate):
-        def scale(x):
-            return rate * x
-        return scale
 
-    class Base:
-        factor = 2
+def test_code_counts_as_far_as_it_is_used(tmp_path: Path) -> None:
+    same = ask(tmp_path, "create_model")
+    assert ask(tmp_path, "create_model", seed="7") == same
+    assert ask(tmp_path, "create_model", model=("return 1", "return 2")) == same
+    assert ask(tmp_path, "create_model", helpers=("return 0", "return 5")) == same
+    assert (
+        ask(tmp_path, "create_model", helpers=("def layer(n):\n", 'def layer(n):\n    """Say."""\n    # why\n')) == same
+    )
+    changes: list[dict[str, tuple[str, str]]] = [
+        {"helpers": ("n + 1", "n + 2")},
+        {"model": ("WIDTH = 16", "WIDTH = 17")},
+        {"model": ("rate=0.1", "rate=0.2")},
+        {"model": ("* rate *", "+ rate *")},
+        {"numbers_of_mine": ("return 3", "return 4")},
+    ]
+    digests = [ask(tmp_path, "create_model", **change) for change in changes]
+    assert len({same, *digests}) == len(changes) + 1
 
-        def scaled(self, x):
-            return self.factor * x
 
-    class Net(Base):
-        """A net."""
+def test_classes_and_late_imports_count(tmp_path: Path) -> None:
+    assert ask(tmp_path, "late") != ask(tmp_path, "late", lazily=("value = 1", "value = 2"))
+    assert ask(tmp_path, "Scale") != ask(tmp_path, "Scale", model=("x * self.factor", "x + self.factor"))
+    assert ask(tmp_path, "Scale") != ask(tmp_path, "Scale", model=("factor = 2", "factor = 3"))
+    assert ask(tmp_path, "Scale") == ask(tmp_path, "Scale", model=("return 1", "return 2"))
 
-        def __init__(self, width):
-            self.width = width
 
-        @property
-        def wide(self):
-            return self.width > 3
+def closure(n: int) -> Any:
+    def inner() -> int:
+        return n
 
-        @classmethod
-        def default(cls):
-            return cls(UNITS)
+    return inner
 
-        @functools.cached_property
-        def weights(self):
-            return dense(self.width)
 
-        def copy(self):
-            return Net(self.width)
+def recursive(n: int) -> int:
+    return 0 if n == 0 else recursive(n - 1)
 
-    @dataclasses.dataclass(frozen=True)
-    class Plan:
-        rate: float = 0.1
 
-        def again(self):
-            return Plan(self.rate)
-
-    @functools.lru_cache
-    def remembered(n):
-        return dense(n)
-
-    squares = {"a": lambda x: x ** 2, "b": lambda x: x in {"p", "q"}}
-'''
-PARTS = [
-    "create_model",
-    "through_module",
-    "through_package",
-    "imports_inside",
-    "unrelated",
-    "even",
-    "odd",
-    "{even,odd}",
+PAIRS = [
+    (1, 1.0),
+    (1, True),
+    ("1", 1),
+    ([1, 2], (1, 2)),
+    ([1, 2], [2, 1]),
+    ({"a": 1}, {"a": 2}),
+    (0.0, -0.0),
+    (np.arange(4), np.arange(4.0)),
+    (np.zeros((2, 3)), np.zeros((3, 2))),
+    (np.array(["a", "b"]), np.array(["a", "c"])),
+    (np.array(["a", None], dtype=object), np.array(["b", None], dtype=object)),
+    (pd.DataFrame({"a": [1]}), pd.DataFrame({"b": [1]})),
+    (pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [2]})),
+    (pd.Series(["x"], dtype="category"), pd.Series(["y"], dtype="category")),
+    (scipy.sparse.eye(3, format="csr"), scipy.sparse.eye(3, format="csr") * 2),
+    (LogisticRegression(C=1.0), LogisticRegression(C=2.0)),
+    (make_pipeline(StandardScaler(), LogisticRegression()), make_pipeline(StandardScaler(), LogisticRegression(C=2))),
+    (KFold(3), KFold(4)),
+    (loguniform(1, 2), loguniform(1, 3)),
+    (np.random.RandomState(0), np.random.RandomState(1)),
+    (np.random.default_rng(0), np.random.default_rng(1)),
+    (functools.partial(max, 1), functools.partial(max, 2)),
+    (closure(1), closure(2)),
+    (lambda x: x, lambda x: x + 1),
+    (FunctionTransformer(np.log), FunctionTransformer(np.exp)),
 ]
-PARTS += ["make(1)", "make(2)", "Net", "Net(1)", "Net(2)", "Net(1).scaled", "Plan", "Plan()", "remembered", "squares"]
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return written(tmp_path)
+@pytest.mark.parametrize("pair", PAIRS, ids=[str(type(pair[0]).__name__) + str(n) for n, pair in enumerate(PAIRS)])
+def test_different_values_differ_and_a_value_is_like_itself(pair: tuple[Any, Any]) -> None:
+    first, second = pair
+    assert digest(first) != digest(second)
+    assert digest(first) == digest(first)
 
 
-@pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The digests before any edit; they do not depend on the folder."""
-    return parts(written(tmp_path_factory.mktemp("untouched")), seed=1)
+def test_order_does_not_count_where_there_is_none() -> None:
+    assert digest({"a": 1, "b": {2, 3}}) == digest({"b": {3, 2}, "a": 1})
+    assert digest(np.asfortranarray(np.eye(3)[:, ::-1])) == digest(np.ascontiguousarray(np.eye(3)[:, ::-1]))
 
 
-def written(folder: Path) -> Project:
-    project = Project(folder)
-    project.write("model.py", MODEL)
-    project.write("layers.py", "def dense(n):\n    return activation(n)\n\ndef activation(n):\n    return n\n")
-    project.write("helpers.py", "from deep import A\n\ndef layer(n):\n    return n * A\n")
-    project.write("deep.py", "A = 1\n")
-    project.write("pkg/__init__.py", "")
-    project.write("pkg/sub.py", "from . import base\n\ndef f(n):\n    return base.g(n)\n")
-    project.write("pkg/base.py", "from .other import B\n\ndef g(n):\n    return n\n")
-    project.write("pkg/other.py", "import pkg.base\n\nB = 1\n")
-    return project
+def test_what_is_fitted_does_not_count() -> None:
+    fitted = LogisticRegression().fit([[0], [1]], [0, 1])
+    assert digest(fitted) == digest(LogisticRegression())
 
 
-def parts(project: Project, seed: int = 0) -> dict[str, str]:
-    """Return the digest of each part of the model's module."""
-    printed = project.run(f"from model import *\nfor part in {PARTS}: print(digest(eval(part)))", seed=seed)
-    return dict(zip(PARTS, printed.split(), strict=True))
+def test_circles_end() -> None:
+    circle: list[Any] = [1]
+    circle.append(circle)
+    assert digest(circle) == digest(circle)
+    assert digest(recursive) == digest(recursive)
 
 
-def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
-    return {part for part in before if before[part] != after[part]}
+def test_what_has_no_digest_is_named() -> None:
+    with pytest.raises(UndigestibleError, match=r"estimator\.kw_args\.keys\[1\] is a _thread\.lock"):
+        digest_parts({"estimator": FunctionTransformer(kw_args={"keys": [1, threading.Lock()]})})
 
 
-def test_all_is_told_apart_and_the_same_in_every_process(project: Project, before: dict[str, str]) -> None:
-    assert parts(project, seed=2) == before
-    assert len(set(before.values())) == len(before)
+@pytest.mark.slow
+def test_keras_objects_count_by_their_settings() -> None:
+    import keras
 
-
-def test_how_code_is_written_does_not_count(project: Project, before: dict[str, str]) -> None:
-    project.edit("model.py", '"""Create it."""', "# A comment,\n\n    # and no docstring.")
-    project.edit("model.py", '"""A net."""', '"""A network, in other words."""')
-    project.edit("model.py", "def unrelated():", "def unrelated():\n    '''Newly described.'''")
-    project.edit("layers.py", "def dense", "# Moved down.\n\n\ndef dense")
-    project.edit("helpers.py", "from deep", '"""Described."""\n\nfrom deep')
-    project.edit("pkg/other.py", "B = 1", "# B\nB = 1")
-    assert changed(before, parts(project)) == set()
-
-
-DENSE = {"create_model", "Net", "Net(1)", "Net(2)", "Net(1).scaled", "remembered"}
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new", "hit"),
-    [
-        ("model.py", "return 1\n", "return 2\n", {"unrelated"}),
-        ("model.py", "np.mean(UNITS)", "np.mean(UNITS + 1)", {"create_model"}),
-        ("model.py", "np.mean(UNITS)", "np.max(UNITS)", {"create_model"}),
-        ("model.py", "UNITS = 3", "UNITS = 4", {"create_model", "Net", "Net(1)", "Net(2)", "Net(1).scaled"}),
-        ("model.py", "n != 0", "n != 1", {"even", "odd", "{even,odd}"}),
-        ("model.py", "factor = 2", "factor = 3", {"Net", "Net(1)", "Net(2)", "Net(1).scaled"}),
-        ("model.py", "self.width > 3", "self.width > 4", {"Net", "Net(1)", "Net(2)", "Net(1).scaled"}),
-        ("model.py", "rate * x", "rate + x", {"make(1)", "make(2)"}),
-        ("model.py", "float = 0.1", "float = 0.2", {"Plan", "Plan()"}),
-        ("model.py", "x ** 2", "x ** 3", {"squares"}),
-        ("layers.py", "activation(n)\n\n", "activation(n + 1)\n\n", DENSE),
-        ("layers.py", "return n\n", "return -n\n", DENSE),
-        ("helpers.py", "n * A", "n + A", {"through_module", "imports_inside"}),
-        ("deep.py", "A = 1", "A = 2", {"through_module", "imports_inside"}),
-        ("pkg/base.py", "return n", "return -n", {"through_package", "imports_inside"}),
-        ("pkg/sub.py", "g(n)", "g(n + 1)", {"through_package"}),
-        ("pkg/other.py", "B = 1", "B = 2", {"through_package", "imports_inside"}),
-    ],
-)
-def test_an_edit_changes_what_depends_on_it(
-    project: Project, before: dict[str, str], file: str, old: str, new: str, hit: set[str]
-) -> None:
-    project.edit(file, old, new)
-    assert changed(before, parts(project)) == hit
-
-
-def test_what_was_imported_before_does_not_matter(project: Project) -> None:
-    plain = project.digest("imports_inside", "from model import imports_inside")
-    late = project.digest("imports_inside", "import helpers, pkg.base, xml, sklearn\nfrom model import imports_inside")
-    assert plain == late
-
-
-def test_digesting_imports_nothing(project: Project) -> None:
-    project.write("lazy.py", "def f():\n    import loud.part\n")
-    project.write("loud/__init__.py", "raise SystemExit(3)")
-    project.write("loud/part.py", "")
-    assert project.digest("f", "from lazy import f") == project.digest("f", "from lazy import f")
-
-
-def test_a_script_and_a_module_digest_alike(project: Project) -> None:
-    source = "C = 1\ndef helper(): return C\ndef f(): return helper()\n"
-    project.write("module.py", source)
-    assert project.digest("f", source) == project.digest("f", "from module import f")
-    assert project.digest("f", source) != project.digest("f", source.replace("C = 1", "C = 2"))
-
-
-def test_a_name_made_of_the_content_does_not_count(project: Project) -> None:
-    source = "import logging\nLOG = logging.getLogger(__name__)\nclass A: pass\ndef f(): return LOG, A, __file__\n"
-    project.write("model_1.py", source)
-    project.write("model_2.py", source + "# edited\n")
-    assert project.digest("[f, A()]", "from model_1 import f, A") == project.digest(
-        "[f, A()]", "from model_2 import f, A"
-    )
-
-
-def test_what_travels_by_value_keeps_its_digest(project: Project) -> None:
-    project.write(
-        "slotted.py", "class Slotted:\n    __slots__ = ('a',)\n\n    def other(self):\n        return Slotted()\n"
-    )
-    program = """
-        import cloudpickle, pickle, model, slotted
-        cloudpickle.register_pickle_by_value(model)
-        cloudpickle.register_pickle_by_value(slotted)
-        values = [slotted.Slotted, model.Base(), model.Plan(2), model.make(3), model.even, model.create_model]
-        print(*map(digest, values))
-        pickle.dump(cloudpickle.dumps(values), open("values.pkl", "wb"))
-    """
-    here = project.run(program)
-    there = project.run(
-        "import pickle\nprint(*map(digest, pickle.loads(pickle.load(open('values.pkl', 'rb')))))", seed=2
-    )
-    assert here == there
-
-
-def test_use_does_not_change_a_digest(project: Project) -> None:
-    program = """
-        import pickle
-        from model import *
-        net = Net(1)
-        before = digest([Net, Plan, remembered, create_model, odd])
-        digest(net), pickle.dumps(net), remembered(1), Plan().again(), Net.__annotations__, odd(50)
-        print(before == digest([Net, Plan, remembered, create_model, odd]))
-    """
-    assert project.run(program) == "True"
-
-
-def test_values_are_the_same_in_every_process(project: Project) -> None:
-    program = """
-        import enum, functools, numpy as np, pandas as pd
-        from scipy import sparse, stats
-        from sklearn.base import BaseEstimator
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.metrics import make_scorer, accuracy_score
-        from sklearn.model_selection import StratifiedKFold
-        class Kind(enum.Enum):
-            A = "a"
-            B = "b"
-        class Own(BaseEstimator):
-            def __init__(self, a=1): self.a = a
-            def fit(self, X, y=None): return self
-            def transform(self, X): return X * self.a
-        class Words(set): pass
-        for value in (
-            {"x", "y", "z"}, frozenset({Kind.A, Kind.B, "c"}), {Kind.B: {len, int, str}}, Words("abc"),
-            Own(), LogisticRegression(), StratifiedKFold(3), make_scorer(accuracy_score), stats.norm(1),
-            np.random.RandomState(3), np.random.default_rng(3), np.random.normal, sparse.eye(3, format="csr"),
-            pd.DataFrame({"a": ["x", "y"]}, index=pd.date_range("2020", periods=2)), np.mean, accuracy_score,
-            functools.partial(sorted, key=str.lower), pd.NA,
-        ):
-            print(digest(value))
-    """
-    printed = project.run(program, seed=1)
-    assert printed == project.run(
-        "import sklearn.ensemble, pandas.plotting\n" + program.replace("\n        ", "\n"), seed=2
-    )
-    assert len(set(printed.split())) == 18
+    assert digest(keras.optimizers.Adam(0.1)) == digest(keras.optimizers.Adam(0.1))
+    assert digest(keras.optimizers.Adam(0.1)) != digest(keras.optimizers.Adam(0.2))
+    assert digest(keras.layers.Dense(3)) == digest(keras.layers.Dense(3))
+    assert digest([keras.callbacks.EarlyStopping(patience=1)]) != digest([keras.callbacks.EarlyStopping(patience=2)])
