@@ -13,6 +13,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from mlflow_hpo.core.errors import NotFoundError
+from mlflow_hpo.core.redact import without_credentials
 from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.store import connect
 
@@ -56,7 +57,7 @@ def read_study_run(run_id: str, tracking_uri: str | None = None) -> Run:
     try:
         run = connect(tracking_uri).get_run(run_id)
     except MlflowException as error:
-        uri = tracking_uri or mlflow.get_tracking_uri()
+        uri = without_credentials(tracking_uri or mlflow.get_tracking_uri())
         raise NotFoundError(f"No run {run_id!r} in {uri}. Look for its id in the MLflow UI.") from error
     if run.data.tags.get(names.KIND) != "study":
         raise NotFoundError(f"Run {run_id!r} is not the run of a study: give the run that its trials are nested in.")

@@ -195,7 +195,7 @@ def spool_folder() -> Path:
     """Return the folder that holds the spools, which nobody but its owner may enter."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     folder = Path(os.environ.get(SPOOL_VARIABLE) or Path(state) / "mlflow_hpo" / "spool")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
     return folder
 

@@ -25,6 +25,7 @@ from mlflow_hpo.core.events import (
     TrialReplayed,
     TrialStarted,
 )
+from mlflow_hpo.core.redact import redacted
 from mlflow_hpo.core.reporting import EpochEnded
 from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.delivery import StoreAwayError, courier
@@ -185,6 +186,7 @@ def failure(trial: int | None, traceback: str) -> Logged:
 
 
 def _error(traceback: str) -> dict[str, Any]:
+    traceback = redacted(traceback)
     last_line = traceback.strip().splitlines()[-1]
     note = f"**Failed:** `{last_line}`\n\n```\n{traceback[-6000:]}\n```"
     return {

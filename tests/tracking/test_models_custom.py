@@ -14,6 +14,7 @@ from model_helpers import assert_same_bits, predict_elsewhere
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.models import ModelTemplate, save_estimator
 
 pytestmark = pytest.mark.slow
@@ -85,6 +86,11 @@ X = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
 Y = X.sum(axis=1)
 
 
+def pickled_because(path: Path) -> str | None:
+    """Return why a part of a saved model is a pickle, if one is."""
+    return (mlflow.models.Model.load(str(path)).metadata or {}).get(names.PICKLE)
+
+
 def test_own_parts_travel_by_value(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -102,7 +108,7 @@ def test_own_parts_travel_by_value(
 
     functions = ("create_layers", "create_subclassed", "create_with_own_loss")
     estimators = {name: fit(getattr(own_network, name), name) for name in functions}
-    tags = {name: (mlflow.models.Model.load(str(tmp_path / name)).metadata or {}).get(names.PICKLE) for name in functions}
+    tags = {name: pickled_because(tmp_path / name) for name in functions}
     for part in ("Scale", "Shift", "Small", r"dense(_\d+)?\.activation", r"lambda(_\d+)?\.function"):
         assert re.search(part, tags["create_layers"])
     assert "Subclassed" in tags["create_subclassed"]
@@ -116,6 +122,7 @@ def test_own_parts_travel_by_value(
     del sys.modules["own_network"]
     network = mlflow.keras.load_model(str(tmp_path / "create_with_own_loss"))
     assert_same_bits(network.predict(X, verbose=0)[:, 0], expected["create_with_own_loss"])
-    answers = predict_elsewhere([(tmp_path / name, X, "predict") for name in functions], tmp_path, blocked=("own_network",))
+    asked = [(tmp_path / name, X, "predict") for name in functions]
+    answers = predict_elsewhere(asked, tmp_path, blocked=("own_network",))
     for name, answer in zip(functions, answers, strict=True):
         assert_same_bits(answer, expected[name])

@@ -17,6 +17,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from mlflow_hpo.core.clock import now_ms
 from mlflow_hpo.core.events import RunStatus
+from mlflow_hpo.core.redact import redacted
 from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.delivery._batches import Batches
 from mlflow_hpo.tracking.delivery._errors import StoreAwayError, passes
@@ -89,7 +90,7 @@ class Delivery:
                 self.position = record_end
             self._batches.write()
         except Exception as error:
-            raise StoreAwayError(f"{self._address.tracking_uri}: {_first_line(error)}") from error
+            raise StoreAwayError(redacted(f"{self._address.tracking_uri}: {_first_line(error)}")) from error
         self.progress.delivered = self.position
         self.spool.save_progress(self.progress)
 

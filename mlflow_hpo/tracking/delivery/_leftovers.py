@@ -46,13 +46,13 @@ def deliver_waiting(run_id: str | None = None) -> list[Delivered]:
     # Of one study: the process that delivers is about to go, now that nobody runs it.
     patience = 0.0 if run_id is None else _PATIENCE_SECONDS
     spools = [spool for spool in waiting_spools() if run_id is None or spool.address.run_id == run_id]
-    return [delivered for spool in spools if (delivered := _deliver(spool, patience)) is not None]
+    return [_deliver(spool, patience) for spool in spools]
 
 
-def _deliver(spool: Spool, patience: float) -> Delivered | None:
+def _deliver(spool: Spool, patience: float) -> Delivered:
     lock = spool.lock(patience)
     if lock is None:
-        return None
+        return Delivered(spool.address, str(spool.folder), "another process is delivering it")
     try:
         delivery = Delivery(spool)
         delivery.deliver()
