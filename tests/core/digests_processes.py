@@ -27,7 +27,7 @@ class Project:
 
     def run(self, program: str, *, seed: int = 0) -> str:
         """Run a program that knows `digest`, with strings hashed by a seed, and return what it prints."""
-        self.write("main.py", "from mlflow_hpo.core.digests import digest\n" + textwrap.dedent(program))
+        self.write("main.py", "from mlflow_hpo.core.digest import digest\n" + textwrap.dedent(program))
         done = subprocess.run(
             [sys.executable, "-B", "main.py"],
             cwd=self._folder,

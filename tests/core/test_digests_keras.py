@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlflow_hpo.core.digests import digest
+from mlflow_hpo.core.digest import digest
 
 keras = pytest.importorskip("keras")
 pytestmark = pytest.mark.slow

@@ -22,7 +22,7 @@ from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from mlflow_hpo.core.digests import UndigestibleError, digest, digest_parts
+from mlflow_hpo.core.digest import UndigestibleError, digest, digest_parts
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),

@@ -89,7 +89,11 @@ def _study_options(command: Any) -> Any:
         click.option("--seed", type=WholeNumber(), help="Seed of splits, candidates and networks."),
         click.option("--register-as", type=Text(), help="Registered model that the best becomes a version of."),
         click.option("--log-models", type=Text(), metavar="best_fold|all_folds|none", help="Which models are kept."),
-        click.option("--resume/--no-resume", default=None, help="Whether trials of an earlier start of the same study are taken from MLflow."),
+        click.option(
+            "--resume/--no-resume",
+            default=None,
+            help="Whether trials of an earlier start of the same study are taken from MLflow.",
+        ),
         click.option("--resume-as", type=YesNo(), hidden=True),  # MLproject passes values, not flags
         click.option("--debug", is_flag=True, help="Show tracebacks and what TensorFlow and MLflow say."),
     ]

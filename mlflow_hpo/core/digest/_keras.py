@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_hpo.core.digests._described import Described, attributes, sequence
-from mlflow_hpo.core.digests._functions import describe_wrapper
-from mlflow_hpo.core.digests._modules import is_installed
+from mlflow_hpo.core.digest._described import Described, attributes, sequence
+from mlflow_hpo.core.digest._functions import describe_wrapper
+from mlflow_hpo.core.digest._modules import is_installed
 
 _NUMBERED = re.compile(r"_\d+$")
 

@@ -13,9 +13,9 @@ from functools import cache
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from mlflow_hpo.core.digests._code import imports
-from mlflow_hpo.core.digests._described import Described
-from mlflow_hpo.core.digests._errors import undigestible
+from mlflow_hpo.core.digest._code import imports
+from mlflow_hpo.core.digest._described import Described
+from mlflow_hpo.core.digest._errors import undigestible
 
 _OWN = __name__.partition(".")[0]
 _LIBRARY = Path(os.__file__).parent

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from types import CellType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
-from mlflow_hpo.core.digests._code import references
-from mlflow_hpo.core.digests._described import Described, attributes, mapping
-from mlflow_hpo.core.digests._modules import Source, find, imported, is_installed, reference
+from mlflow_hpo.core.digest._code import references
+from mlflow_hpo.core.digest._described import Described, attributes, mapping
+from mlflow_hpo.core.digest._modules import Source, find, imported, is_installed, reference
 
 # They say where code stands, not what it does.
 _WHERE = frozenset({"__name__", "__qualname__", "__module__", "__file__", "__path__", "__package__", "__spec__"})

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_hpo.core.digests._arrays import describe_pandas, describe_scipy
-from mlflow_hpo.core.digests._described import Described, attributes, mapping, sequence
-from mlflow_hpo.core.digests._errors import undigestible
-from mlflow_hpo.core.digests._functions import describe_wrapper, is_there
-from mlflow_hpo.core.digests._keras import describe_keras
-from mlflow_hpo.core.digests._modules import is_installed, reference
+from mlflow_hpo.core.digest._arrays import describe_pandas, describe_scipy
+from mlflow_hpo.core.digest._described import Described, attributes, mapping, sequence
+from mlflow_hpo.core.digest._errors import undigestible
+from mlflow_hpo.core.digest._functions import describe_wrapper, is_there
+from mlflow_hpo.core.digest._keras import describe_keras
+from mlflow_hpo.core.digest._modules import is_installed, reference
 
 # Generators that a whole process shares: what state they are in is an accident, as with `random_state=None`.
 _SHARED = {id(np.random.mtrand._rand): "numpy.random", id(random._inst): "random"}

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_hpo.core.digests._described import Described, attributes, mapping, sequence
-from mlflow_hpo.core.digests._errors import undigestible
+from mlflow_hpo.core.digest._described import Described, attributes, mapping, sequence
+from mlflow_hpo.core.digest._errors import undigestible
 
 _NO_BUFFER = "OT"  # objects and numpy's strings of variable width: pointers
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from types import CodeType
 from typing import Any
 
-from mlflow_hpo.core.digests._described import Described
+from mlflow_hpo.core.digest._described import Described
 
 _FILLING = frozenset({"EXTENDED_ARG", "CACHE", "NOP"})
 # What the compiler stores in modules and classes beside what is written there.

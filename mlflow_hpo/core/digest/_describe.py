@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_hpo.core.digests import _arrays, _functions, _objects
-from mlflow_hpo.core.digests._code import describe_code
-from mlflow_hpo.core.digests._described import Described, mapping, sequence
-from mlflow_hpo.core.digests._modules import Source, describe_module, describe_source
+from mlflow_hpo.core.digest import _arrays, _functions, _objects
+from mlflow_hpo.core.digest._code import describe_code
+from mlflow_hpo.core.digest._described import Described, mapping, sequence
+from mlflow_hpo.core.digest._modules import Source, describe_module, describe_source
 
 
 def _set(value: Any) -> Described:

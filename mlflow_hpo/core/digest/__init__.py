@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mlflow_hpo.core.digests._describe import describe
-from mlflow_hpo.core.digests._errors import UndigestibleError
-from mlflow_hpo.core.digests._graph import Graph
+from mlflow_hpo.core.digest._describe import describe
+from mlflow_hpo.core.digest._errors import UndigestibleError
+from mlflow_hpo.core.digest._graph import Graph
 
 __all__ = ["UndigestibleError", "digest", "digest_parts"]
 

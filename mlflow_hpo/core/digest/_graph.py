@@ -14,9 +14,9 @@ from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
 from types import EllipsisType, NoneType, NotImplementedType
 from typing import Any, TypeAlias
 
-from mlflow_hpo.core.digests._described import Described
-from mlflow_hpo.core.digests._errors import UndigestibleError
-from mlflow_hpo.core.digests._modules import Source
+from mlflow_hpo.core.digest._described import Described
+from mlflow_hpo.core.digest._errors import UndigestibleError
+from mlflow_hpo.core.digest._modules import Source
 
 # The hash of what leads into no circle, or the number of what does.
 _Name: TypeAlias = bytes | int
