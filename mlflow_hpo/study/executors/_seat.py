@@ -65,6 +65,8 @@ class Seat:
         PoolClosed
             The pool was closed before the fold had ended.
         """
+        if task.recorded is not None:  # from an earlier start of the study: no process is needed
+            return task()
         self._begin = None
         while (lost := self._ledger.verdict(task.trial)) is None:
             try:
