@@ -49,6 +49,25 @@ class NetworkArchive:
 
 
 @dataclass(frozen=True)
+class LabelCoding:
+    """How a network's outputs become labels or values.
+
+    Parameters
+    ----------
+    kind : str
+        scikeras's type of target, "multiclass" say, or "regression".
+    classes : ndarray of shape (n_classes,) or None
+        The labels, in the order of the outputs.
+    row_shape : tuple of int
+        Shape of one target.
+    """
+
+    kind: str
+    classes: np.ndarray | None
+    row_shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class PortableNetwork:
     """The parts from which `predict` (and `predict_proba`) of a fitted Keras estimator can be rebuilt.
 
@@ -65,6 +84,8 @@ class PortableNetwork:
         predictions are the network's raw outputs.
     batch_size : int
         Rows a step of `network.predict` takes: another size can change the last bits.
+    labels : LabelCoding or None
+        What `target_encoder` does, where that is nothing but this.
     archive : callable or None
         Takes the network's content out; returns None where only the network's own `save` can. None where nothing else
         can in any case.
@@ -75,6 +96,7 @@ class PortableNetwork:
     feature_encoder: Any
     target_encoder: Any
     batch_size: int
+    labels: LabelCoding | None = None
     archive: Callable[[Any], NetworkArchive | None] | None = None
 
 

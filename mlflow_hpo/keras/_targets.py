@@ -7,9 +7,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from scikeras.utils.transformers import ClassifierLabelEncoder, TargetReshaper
+from scikeras.utils.transformers import ClassifierLabelEncoder, RegressorTargetEncoder, TargetReshaper
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+
+from mlflow_hpo.core.portable import LabelCoding
 
 _ONE_HOT_LOSSES = frozenset({"categorical_crossentropy", "cce", "categorical_focal_crossentropy", "categorical_hinge"})
 # The encoder asks for no more than this word; the loss itself may be an object that cannot be serialised.
@@ -91,6 +93,15 @@ def portable_target_encoder(encoder: Any) -> Any:
     if isinstance(encoder, ClassifierLabelEncoder):
         encoder.loss = _ONE_HOT if wants_one_hot(encoder.loss) else None
     return copy.deepcopy(encoder)
+
+
+def label_coding(encoder: Any) -> LabelCoding | None:
+    """Return what a fitted target encoder does; None where it is of another class than scikeras's own."""
+    if type(encoder) is ClassifierLabelEncoder:
+        return LabelCoding(encoder._target_type, encoder.classes_, tuple(encoder._y_shape[1:]))
+    if type(encoder) is RegressorTargetEncoder:
+        return LabelCoding("regression", None, tuple(encoder._y_shape[1:]))
+    return None
 
 
 def portable_feature_encoder(encoder: Any) -> Any:

@@ -16,7 +16,13 @@ from mlflow_hpo.core.portable import PortableNetwork
 from mlflow_hpo.core.reporting import current_reporter
 from mlflow_hpo.keras._parameters import adopt, check_names, passed
 from mlflow_hpo.keras._seeding import seeded, undisturbed
-from mlflow_hpo.keras._targets import fit_to_loss, is_one_hot, portable_feature_encoder, portable_target_encoder
+from mlflow_hpo.keras._targets import (
+    fit_to_loss,
+    is_one_hot,
+    label_coding,
+    portable_feature_encoder,
+    portable_target_encoder,
+)
 from mlflow_hpo.keras.archive import archive_network
 from mlflow_hpo.keras.callbacks import ReportEpochs
 from mlflow_hpo.keras.reuse import ReusingModel
@@ -184,6 +190,7 @@ class _KerasEstimator(scikeras.wrappers.BaseWrapper):
             feature_encoder=portable_feature_encoder(self.feature_encoder_),
             target_encoder=portable_target_encoder(self.target_encoder_),
             batch_size=_ALL_ROWS if batch_size == -1 else int(batch_size),
+            labels=label_coding(self.target_encoder_),
             archive=archive_network,
         )
 

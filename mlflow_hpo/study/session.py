@@ -17,7 +17,7 @@ from mlflow_hpo.study.resume import opened_run
 from mlflow_hpo.study.study import Study
 from mlflow_hpo.tracking.dataset import data_record
 from mlflow_hpo.tracking.delivery import StoreAwayError, courier
-from mlflow_hpo.tracking.models import ModelTemplate, prepare_packing
+from mlflow_hpo.tracking.models import ModelTemplate
 from mlflow_hpo.tracking.opening import StudyPlan, plan_record
 from mlflow_hpo.tracking.outcome import StudyOutcome, outcome_record
 from mlflow_hpo.tracking.records import EarlierLeft
@@ -88,8 +88,6 @@ def open_study(plan: StudyPlan, tracking: Tracking, template: ModelTemplate, X: 
         Another process runs the study of this name.
     """
     courier().start()
-    if tracking.log_models != "none":
-        prepare_packing()
     if tracking.register_as is not None:
         check_names(tracking.register_as, tracking.alias)
     name = tracking.study or plan.default_name

@@ -185,6 +185,10 @@ class _Forward(logging.Handler):
 
 
 def _import_formats() -> None:
+    import h5py  # type: ignore[import-untyped]  # noqa: F401
+    import skops.io  # noqa: F401
+
+    import mlflow_hpo.tracking.models
     import mlflow_hpo.tracking.outcome  # noqa: F401
 
 

@@ -4,7 +4,6 @@ from mlflow_hpo.tracking.models._directory import save_estimator, save_packed
 from mlflow_hpo.tracking.models._errors import ModelNotSavableError
 from mlflow_hpo.tracking.models._logged import LoggedModelRef, delete_logged_model, log_saved_model
 from mlflow_hpo.tracking.models._packed import PackedModel, pack_estimator
-from mlflow_hpo.tracking.models._safe import prepare_packing
 from mlflow_hpo.tracking.models._template import ModelTemplate
 
 __all__ = [
@@ -15,7 +14,6 @@ __all__ = [
     "delete_logged_model",
     "log_saved_model",
     "pack_estimator",
-    "prepare_packing",
     "save_estimator",
     "save_packed",
 ]

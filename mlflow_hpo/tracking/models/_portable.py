@@ -75,7 +75,7 @@ class PortablePickler(cloudpickle.Pickler):
             self._index_of(portable),
             portable.kind,
             portable.feature_encoder,
-            portable.target_encoder,
+            _target_decoder(portable),
             portable.batch_size,
         )
         for name in _FITTED_ATTRIBUTES:
@@ -89,6 +89,13 @@ class PortablePickler(cloudpickle.Pickler):
                 return index
         self._networks.append(portable)
         return len(self._networks) - 1
+
+
+def _target_decoder(portable: PortableNetwork) -> Any:
+    labels = portable.labels
+    if labels is None:
+        return portable.target_encoder
+    return loader.LabelDecoder(labels.kind, labels.classes, labels.row_shape)
 
 
 def _parts_of(estimator: Any) -> PortableNetwork | None:

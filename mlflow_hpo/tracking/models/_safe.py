@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import pickle
-import threading
 from dataclasses import dataclass
 
 from mlflow_hpo.tracking.models._travelling import loader
@@ -25,11 +23,6 @@ class SafeForm:
     reason: str | None = None
 
 
-def prepare_packing() -> None:
-    """Import beside the first fits what the first model needs: skops imports all of scikit-learn, a second's work."""
-    threading.Thread(target=importlib.import_module, args=("skops.io",), name="mlflow-hpo-skops", daemon=True).start()
-
-
 # Around a network little else is fitted: most trials of a study differ in nothing but the network.
 @functools.lru_cache(maxsize=32)
 def safe_form(pickled: bytes) -> SafeForm:
@@ -40,7 +33,7 @@ def safe_form(pickled: bytes) -> SafeForm:
     pickled : bytes
         From this process, or from a folder of its owner's own.
     """
-    import skops.io
+    import skops.io  # imports all of scikit-learn: a second that nobody pays who keeps no model
 
     try:
         data: bytes = skops.io.dumps(pickle.loads(pickled))

@@ -12,6 +12,7 @@ from typing import Any
 
 from ._custom import CONFIG, CustomParts, entries, write_with_config
 from ._inputs import InputSpec
+from ._labels import LabelDecoder
 from ._network import NetworkPredictor, reading_networks_of
 from ._trusted import TRUSTED
 
@@ -25,6 +26,7 @@ __all__ = [
     "TRUSTED",
     "CustomParts",
     "InputSpec",
+    "LabelDecoder",
     "NetworkPredictor",
     "SavedEstimator",
     "entries",

@@ -24,6 +24,7 @@ _DISTANCES: tuple[str, ...] = (
 _DISTANCES += ("Mahalanobis", "Manhattan", "Minkowski", "RogersTanimoto", "RussellRao", "SEuclidean", "SokalSneath")
 
 _NAMES: dict[str, str] = {
+    f"{_PACKAGE}._labels": "LabelDecoder",
     f"{_PACKAGE}._network": "NetworkPredictor",
     "numpy": "asarray clip dtype mean median nan_to_num",
     "scikeras.utils.transformers": "ClassifierLabelEncoder RegressorTargetEncoder TargetReshaper",
