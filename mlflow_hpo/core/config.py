@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from mlflow_hpo.core.errors import InvalidArgumentError, UnsupportedOptionError, did_you_mean
 
 LogModels = Literal["best_fold", "all_folds", "none"]
+NanLoss = Literal["fail", "ignore"]
 Isolation = Literal["process"]
 
 
@@ -38,6 +39,9 @@ class Tracking:
     trial_seconds : float or None
         How long the folds of a trial may run, all together; then the trial is FAILED and its folds have `error_score`.
         Only with `isolation="process"`: nothing else can be stopped.
+    nan_loss : {"fail", "ignore"}
+        What becomes of a fold whose loss is NaN or infinite after an epoch: it fails there, as with an exception, and
+        its trial with it; or it is trained to its end and scored, as scikit-learn alone would do.
     max_seconds : None
         Reserved: time budget of the study, in seconds.
     warm_start_from : None
@@ -66,12 +70,14 @@ class Tracking:
     resume: bool = True
     isolation: Isolation | None = None
     trial_seconds: float | None = None
+    nan_loss: NanLoss = "fail"
     max_seconds: Any = None
     warm_start_from: Any = None
     tags: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         _check_choice("log_models", self.log_models, get_args(LogModels))
+        _check_choice("nan_loss", self.nan_loss, get_args(NanLoss))
         _check_keep_best(self.keep_best)
         _check_isolation(self)
         _check_names(self)

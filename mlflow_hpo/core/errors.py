@@ -30,6 +30,10 @@ class StudyIsRunningError(HPOError):
     """Another process runs the study of the same name."""
 
 
+class NonFiniteLossError(HPOError, ArithmeticError):
+    """The loss of a fit is NaN or infinite: what it trains further is lost time."""
+
+
 class NotFoundError(HPOError, LookupError):
     """A run, a trial or a model that was named does not exist."""
 

@@ -6,6 +6,7 @@ for `current_reporter()` and reports its epochs there. Outside of a study there 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mlflow_hpo.core.clock import now_ms
+from mlflow_hpo.core.config import NanLoss
+from mlflow_hpo.core.errors import NonFiniteLossError
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class Reporter:
         Takes each `EpochEnded`; cheap, never blocks, never raises.
     run : TrialRun or None
         Gives the run that a study nests in, which begins inside this fold.
+    nan_loss : {"fail", "ignore"}
+        Whether an epoch whose loss is NaN or infinite ends the fit.
     """
 
     def __init__(
@@ -72,11 +77,13 @@ class Reporter:
         fold: int | None,
         emit: Callable[[EpochEnded], object],
         run: TrialRun | None = None,
+        nan_loss: NanLoss = "ignore",
     ) -> None:
         self.trial = trial
         self.fold = fold
         self.run = run
         self.last_model: Any = None
+        self._nan_loss = nan_loss
         self._emit = emit
         self._fits = 0
 
@@ -87,9 +94,21 @@ class Reporter:
         return self._fits - 1
 
     def end_epoch(self, fit: int, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Report the metrics of an epoch (from 0) of the fit that `begin_fit` numbered."""
+        """Report the metrics of an epoch (from 0) of the fit that `begin_fit` numbered.
+
+        Raises
+        ------
+        NonFiniteLossError
+            The loss is NaN or infinite, and that ends the fit.
+        """
         values = {name: float(value) for name, value in metrics.items()}
         self._emit(EpochEnded(self.trial, self.fold, fit, epoch, values))
+        loss = values.get("loss", 0.0)
+        if self._nan_loss == "fail" and not math.isfinite(loss):
+            raise NonFiniteLossError(
+                f"The loss is {loss} after epoch {epoch + 1}; a smaller learning rate may help. "
+                "Tracking(nan_loss='ignore') trains on."
+            )
 
 
 _current: ContextVar[Reporter | None] = ContextVar("mlflow_hpo_reporter", default=None)

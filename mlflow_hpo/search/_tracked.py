@@ -114,7 +114,7 @@ class _TrackedFit:
         session = self._stack.enter_context(open_study(self._plan(), self._tracking, template, *self._data))
         self._session = session
         keeps_models = self._tracking.log_models != "none"
-        self._wrapper.attach(session.study, template if keeps_models else None)
+        self._wrapper.attach(session.study, template if keeps_models else None, self._tracking.nan_loss)
         return session.study
 
     def announcing(self, evaluate_candidates: Callable[..., Any]) -> Callable[..., Any]:
@@ -170,7 +170,12 @@ class _TrackedFit:
             "the estimator, or the code of its model": search.estimator,
             "the data": self._data,
             "the scoring": search.scoring,
-            "the settings of the fit": [self._fit_params, search.error_score, search.return_train_score],
+            "the settings of the fit": [
+                self._fit_params,
+                search.error_score,
+                search.return_train_score,
+                self._tracking.nan_loss,
+            ],
         }
 
 

@@ -26,7 +26,7 @@ from joblib._parallel_backends import (
 from joblib.parallel import BatchedCalls, ParallelBackendBase, get_active_backend
 from sklearn.model_selection._search import BaseSearchCV
 
-from mlflow_hpo.core.config import Tracking
+from mlflow_hpo.core.config import NanLoss, Tracking
 from mlflow_hpo.core.errors import UnsupportedOptionError
 from mlflow_hpo.study.channel import EventChannel
 from mlflow_hpo.study.executors.joblib_backend import PoolBackend
@@ -53,9 +53,10 @@ class FoldWrapper:
         self._search = search
         self._attached: Study | None = None
         self._template: ModelTemplate | None = None
+        self._nan_loss: NanLoss = "ignore"
         self._channel: EventChannel | None = None
 
-    def attach(self, study: Study, template: ModelTemplate | None) -> None:
+    def attach(self, study: Study, template: ModelTemplate | None, nan_loss: NanLoss = "ignore") -> None:
         """Say which study the folds belong to: it opens after joblib has taken the backend, before the first fold.
 
         Parameters
@@ -63,7 +64,10 @@ class FoldWrapper:
         study : Study
         template : ModelTemplate or None
             What is the same for all models; None where no trial's model is kept.
+        nan_loss : {"fail", "ignore"}
+            Whether an epoch whose loss is NaN or infinite ends its fold.
         """
+        self._nan_loss = nan_loss
         self._attached = study
         self._template = template
 
@@ -116,6 +120,7 @@ class FoldWrapper:
             keep_model=self._template is not None,
             template=None if in_process else self._template,
             run=self._run_of(trial, args[0], in_process),
+            nan_loss=self._nan_loss,
             recorded=self._study.recorded_fold(trial, fold, kwargs["train"], kwargs["test"]),
         )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mlflow_hpo.core.config import NanLoss
 from mlflow_hpo.core.errors import HPOError
 from mlflow_hpo.core.events import FittedModel, FoldStarted
 from mlflow_hpo.core.reporting import EpochEnded, Reporter, TrialRun, reporting
@@ -68,6 +69,8 @@ class FoldTask:
         Given where the fold runs in another process: the fitted estimator comes back packed.
     run : callable or None
         Gives the trial's run to a study that begins inside the fold.
+    nan_loss : {"fail", "ignore"}
+        Whether an epoch whose loss is NaN or infinite ends the fold.
     recorded : mapping or None
         What an earlier start of the study has found: nothing is trained then.
     """
@@ -81,6 +84,7 @@ class FoldTask:
     keep_model: bool
     template: ModelTemplate | None = None
     run: TrialRun | None = None
+    nan_loss: NanLoss = "ignore"
     recorded: Mapping[str, Any] | None = None
     _undelivered: list[FoldEvent] = field(default_factory=list)
 
@@ -90,7 +94,7 @@ class FoldTask:
             return FoldOutcome(self.trial, self.fold, dict(self.recorded))
         self._emit(FoldStarted(self.trial, self.fold))
         try:
-            with reporting(Reporter(self.trial, self.fold, self._emit, self.run)):
+            with reporting(Reporter(self.trial, self.fold, self._emit, self.run, self.nan_loss)):
                 result = self.function(*self.args, **self._wanted())
         except Exception as error:
             return FoldOutcome(
