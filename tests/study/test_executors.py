@@ -167,6 +167,15 @@ def test_workers_die_and_the_others_folds_go_on(tmp_path: Path) -> None:
         assert rest[-1].result["X"]["cwd"] == os.getcwd()
 
 
+def test_recorded_folds_need_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    with WorkerPool(1) as pool:
+        monkeypatch.setattr(pool, "_start_worker", None)
+        recorded = FoldTask(0, 0, fold, (), {}, hear, keep_model=False, recorded={"test_scores": 0.5})
+        assert pool.submit(recorded).result(TIMEOUT).result == {"test_scores": 0.5}
+        with pytest.raises(TypeError):  # what a pool itself fails of is not hidden
+            pool.submit(task()).result(TIMEOUT)
+
+
 def test_a_worker_that_dies_idle_costs_nothing_and_close_leaves_nobody() -> None:
     pool = WorkerPool(1)
     first = pool.submit(task()).result(TIMEOUT).result["pid"]

@@ -50,10 +50,10 @@ def test_a_grid_is_the_librarys(store: MlflowClient) -> None:
 
 def test_halving_is_the_librarys(store: MlflowClient) -> None:
     X, y = data()
-    arguments: dict[str, Any] = {"cv": 3, "random_state": 0, "min_resources": 20, "n_jobs": 2}
+    arguments: dict[str, Any] = {"cv": 3, "random_state": 0, "min_resources": 20}
     grid = {"max_depth": [1, 2, 3, 4], "criterion": ["gini", "entropy"]}
     tree = DecisionTreeClassifier(random_state=0)
-    plain = model_selection.HalvingGridSearchCV(tree, grid, **{**arguments, "n_jobs": 1}).fit(X, y)
+    plain = model_selection.HalvingGridSearchCV(tree, grid, **arguments).fit(X, y)
     ours = HalvingGridSearchCV(tree, grid, tracking=ISOLATED, **arguments).fit(X, y)
     assert repr(comparable(ours.cv_results_)) == repr(comparable(plain.cv_results_))
 
@@ -168,7 +168,7 @@ def helper(value):
 
 X, y = np.zeros((30, 2)), np.arange(30) % 3 == 0
 isolated = Tracking(isolation="process")
-search = GridSearchCV(Constant(*sys.argv[1:]), {"value": [0, 1]}, cv=3, n_jobs=2, tracking=isolated)
+search = GridSearchCV(Constant(*sys.argv[1:]), {"value": [0, 1]}, cv=3, refit=False, tracking=isolated)
 print(search.fit(X, y).cv_results_["mean_test_score"].round(3).tolist(), search.study_.trials["status"].tolist())
 """
 
@@ -191,7 +191,7 @@ def test_workers_go_with_their_study(script: list[str], tmp_path: Path, number: 
     pids = tmp_path / "pids"
     pids.mkdir()
     with subprocess.Popen([*script, "0", "hang", str(pids)], stderr=subprocess.DEVNULL) as study:
-        wait_until(lambda: len(list(pids.iterdir())) == 2)
+        wait_until(lambda: list(pids.iterdir()))
         study.send_signal(number)
         assert study.wait(TIMEOUT) != 0
     wait_until(lambda: not any(Path(f"/proc/{path.name}").exists() for path in pids.iterdir()))
