@@ -137,7 +137,7 @@ class _TrackedFit:
         """Keep what the search has found."""
         assert self._session is not None
         search, session = self._search, self._session
-        if hasattr(search, "best_index_"):
+        if hasattr(search, "best_index_") and session.study.metric is not None:
             session.study.decide(int(search.best_index_), search.best_params_, self._best_value())
         return session.conclude(
             StudyOutcome(

@@ -20,6 +20,7 @@ from mlflow_hpo.core.events import (
     TrialReplayed,
     TrialStarted,
 )
+from mlflow_hpo.core.reporting import EpochEnded
 from mlflow_hpo.study import scores
 from mlflow_hpo.study.fold import FoldEvent, FoldOutcome
 from mlflow_hpo.study.replay import Replay, fold_key
@@ -95,6 +96,7 @@ class Study:
         self._open: dict[int, _Trial] = {}
         self._n_trials = 0
         self._first_of_call = 0
+        self._last_epochs: dict[tuple[int | None, int | None, int], int] = {}
         self._lock = threading.RLock()
 
     def begin_candidates(
@@ -157,9 +159,17 @@ class Study:
         with self._lock:
             if isinstance(event, FoldStarted):
                 self._start(event.trial)
-            else:
+            elif self._is_new(event):
                 self.writer.put(event)
         return True
+
+    def _is_new(self, event: EpochEnded) -> bool:
+        """Whether an epoch has not been heard of: a fold whose worker died trains again."""
+        fit = (event.trial, event.fold, event.fit)
+        is_new = event.epoch > self._last_epochs.get(fit, -1)
+        if is_new:
+            self._last_epochs[fit] = event.epoch
+        return is_new
 
     def end_fold(self, outcome: FoldOutcome) -> None:
         """Take the outcome of a fold; with its last fold the trial ends."""
