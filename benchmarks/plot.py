@@ -31,10 +31,10 @@ def write_plot(records: Records, path: Path) -> bool:
     rows = -(-len(searches) // 2)
     columns = min(2, len(searches))
     figure = Figure(figsize=(7.5 * columns, 4.2 * rows + 0.6), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).flat
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axis, search in zip(axes, searches, strict=False):
         _panel(axis, records, search)
-    for axis in list(axes)[len(searches) :]:
+    for axis in axes[len(searches) :]:
         axis.set_visible(False)
     handles = [Patch(color=colour, label=_LEGEND[role]) for role, colour in _COLOURS.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=2 * columns, frameon=False)
