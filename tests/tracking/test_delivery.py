@@ -148,6 +148,31 @@ def test_the_process_that_delivers_can_die(store: MlflowClient, study: tuple[Wri
     courier()._restarts = 0
 
 
+def test_a_process_that_dies_again_and_again_is_given_up(
+    store: MlflowClient,
+    study: tuple[Writer, StudyRun],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    patience: Callable[[float], None],
+) -> None:
+    writer, run = study
+    trial(writer, 0)
+    writer.trial_run_id(0)
+    monkeypatch.setattr(courier(), "_restarts", 99)
+    patience(0.5)
+    process = courier()._process
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+    while courier()._process is not None:
+        time.sleep(0.01)
+    trial(writer, 1)
+    writer.close(RunStatus.FINISHED)
+    assert "has died" in caplog.text
+    assert "mlflow-hpo deliver" in caplog.text
+    assert [delivered.error for delivered in deliver_waiting()] == [None]
+    assert [child.info.status for child in children(store, run)] == ["FINISHED"] * 2
+
+
 def test_a_torn_record_waits_for_its_end(study: tuple[Writer, StudyRun]) -> None:
     writer, _ = study
     spool: Spool = writer._spool

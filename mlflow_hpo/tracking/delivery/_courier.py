@@ -142,7 +142,8 @@ class Courier:
         threading.Thread(target=self._listen, args=(self._process,), name="mlflow-hpo-courier", daemon=True).start()
 
     def _send(self, question: dict[str, Any]) -> None:
-        assert self._process is not None
+        if self._process is None:  # given up: who waits is told so
+            return
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(question) + "\n")
