@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from mlflow_hpo.core.redact import without_credentials
 from mlflow_hpo.report._facts import StudyFacts
 from mlflow_hpo.tracking import names
 
@@ -39,23 +40,7 @@ def has_server(study: StudyFacts) -> bool:
 
 def shown_uri(study: StudyFacts) -> str:
     """Return the store's URI as it may be shown."""
-    return without_secrets(study.tracking_uri)
-
-
-def without_secrets(uri: str) -> str:
-    """Return a URI without user, password, query and fragment.
-
-    Examples
-    --------
-    >>> without_secrets("https://user:secret@mlflow.example:8080/api?token=abc")
-    'https://mlflow.example:8080/api'
-    >>> without_secrets("sqlite:///mlflow.db")
-    'sqlite:///mlflow.db'
-    """
-    if "://" not in uri:
-        return uri
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return without_credentials(study.tracking_uri)
 
 
 def _ui(study: StudyFacts) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,12 @@ from mlflow_hpo.core.clock import now_ms
 from mlflow_hpo.report._facts import Curve, RegisteredVersion, StudyFacts, TrialFacts
 from mlflow_hpo.report._values import finite
 from mlflow_hpo.tracking import names
-from mlflow_hpo.tracking.read import read_study_run
+from mlflow_hpo.tracking.read import children_of, model_ids, read_study_run
 from mlflow_hpo.tracking.registry import STUDY_RUN
 from mlflow_hpo.tracking.store import connect
 
 _logger = logging.getLogger(__name__)
 
-_PAGE = 1000
 _MOST_CURVES = 48
 _MOST_VERSIONS = 20
 _MOST_POINTS = 300
@@ -46,7 +45,7 @@ def read_study(run_id: str, tracking_uri: str | None = None) -> StudyFacts:
     client = connect(tracking_uri)
     tags = dict(run.data.tags)
     metric = names.key(tags[names.METRIC]) if names.METRIC in tags else None
-    children = _last_attempts(_children(client, run))
+    children = _last_attempts(children_of(client, run.info.experiment_id, run_id))
     trials = sorted((_trial(child, metric) for child in children), key=lambda trial: trial.number)
     greater_is_better = tags.get(names.DIRECTION, "True") == "True"
     best = _best(trials, tags.get(names.BEST_TRIAL), greater_is_better)
@@ -114,17 +113,6 @@ def read_data(study: StudyFacts) -> str | None:
     return ", ".join(described) or None
 
 
-def _children(client: Any, study: Any) -> Iterator[Any]:
-    query = f"tags.`{names.PARENT_RUN_ID}` = '{study.info.run_id}' AND tags.`{names.KIND}` = 'trial'"
-    token: Any = None
-    while True:
-        page = client.search_runs([study.info.experiment_id], query, max_results=_PAGE, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
-
-
 def _last_attempts(runs: Iterable[Any]) -> list[Any]:
     """Return one run a trial: a study that was taken up again has run what was interrupted a second time."""
     latest: dict[int, Any] = {}
@@ -156,9 +144,8 @@ def _best(trials: Iterable[TrialFacts], run_id: str | None, greater_is_better: b
 
 def _model_id(*runs: Any) -> str | None:
     for run in runs:
-        models = run.outputs.model_outputs if run is not None and run.outputs else []
-        if models:
-            return str(models[-1].model_id)
+        if run is not None and (models := model_ids(run)):
+            return models[-1]
     return None
 
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlflow_hpo.core.redact import without_credentials
 from mlflow_hpo.report._facts import RegisteredVersion, StudyFacts
-from mlflow_hpo.report._links import has_server, shown_uri, without_secrets
+from mlflow_hpo.report._links import has_server, shown_uri
 from mlflow_hpo.report._values import shorten
 
 _ENTRY_POINT = "mlflow.project.entryPoint"
@@ -86,7 +87,7 @@ def _reproduce(study: StudyFacts) -> Recipe:
 
 
 def _project_command(study: StudyFacts) -> str:
-    source = without_secrets(study.tags.get(_SOURCE_NAME, ".").partition("#")[0]).removeprefix("file://")
+    source = without_credentials(study.tags.get(_SOURCE_NAME, ".").partition("#")[0]).removeprefix("file://")
     words = ["mlflow", "run", source, "-e", study.tags.get(_ENTRY_POINT, "main"), "--env-manager", "local"]
     for name, value in study.params.items():
         if not name.startswith(_OURS) and (given := _unquoted(value)):

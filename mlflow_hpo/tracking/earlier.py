@@ -28,18 +28,13 @@ class EarlierTrial:
     ----------
     run_id : str
         Its run.
-    number : int
-        Its number then.
     is_over : bool
         Whether it came to its end.
-    score : float or None
-        What it was ranked by, greater is better.
     results : mapping of str to object
         Its recorded results, by their keys.
     """
 
     run_id: str
-    number: int
     is_over: bool
     results: Mapping[str, Any]
 
@@ -116,7 +111,6 @@ def _trial(run: Run) -> EarlierTrial:
     tags = run.data.tags
     return EarlierTrial(
         run.info.run_id,
-        int(tags[names.TRIAL]),
         run.info.status in _FINAL and names.LOST not in tags,
         {
             name.removeprefix(names.RESULT): json.loads(text, object_hook=_decoded)

@@ -15,7 +15,7 @@ from mlflow.entities import Run
 from mlflow_hpo.core.clock import now_ms
 from mlflow_hpo.core.errors import NotFoundError
 from mlflow_hpo.tracking import names
-from mlflow_hpo.tracking.read import best_trial_of, read_study_run
+from mlflow_hpo.tracking.read import best_trial_of, model_ids, read_study_run
 from mlflow_hpo.tracking.records import Logged
 from mlflow_hpo.tracking.registry import Registration, register_model
 from mlflow_hpo.tracking.store import connect
@@ -110,9 +110,8 @@ def register_outcome(client: MlflowClient, run_id: str, name: str, alias: str) -
 
 def _best_model_id(study: Run, trial: Run) -> str:
     for run in (study, trial):
-        models = run.outputs.model_outputs if run.outputs else []
-        if models:
-            return str(models[-1].model_id)
+        if models := model_ids(run):
+            return models[-1]
     raise NotFoundError(
         f"Study {study.info.run_id} kept no model of its best trial: search with refit=True, or with "
         "log_models='best_fold'."

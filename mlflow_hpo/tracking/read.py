@@ -155,3 +155,8 @@ def children_of(client: MlflowClient, experiment_id: str, run_id: str, *, trial:
         token = page.token
         if not token:
             return
+
+
+def model_ids(run: Run) -> list[str]:
+    """Return the ids of the models that a run has logged, the latest last."""
+    return [str(output.model_id) for output in run.outputs.model_outputs] if run.outputs else []

@@ -66,8 +66,6 @@ class Progress:
         Those that have not ended.
     kept : list of (float, int, list of str)
         Score, negative number and model ids of the trials whose models are kept.
-    refused : int
-        How many records the store refuses for good.
     registered : list of str or None
         Name and version under which the best model was registered.
     is_done : bool
@@ -79,7 +77,6 @@ class Progress:
     run_ids: dict[str, str] = field(default_factory=dict)
     open_trials: list[int] = field(default_factory=list)
     kept: list[tuple[float, int, list[str]]] = field(default_factory=list)
-    refused: int = 0
     registered: list[str] | None = None
     is_done: bool = False
 
@@ -109,14 +106,13 @@ class Spool:
         (folder / _RECORDS).touch()
         return cls(folder)
 
-    def append(self, record: Record) -> int:
-        """Add a record, and return the end of it; from any thread."""
+    def append(self, record: Record) -> None:
+        """Add a record; from any thread."""
         data = records.to_bytes(record)
         with self._lock:
             if self._file is None:
                 self._file = os.open(self.folder / _RECORDS, os.O_WRONLY | os.O_APPEND)
             os.write(self._file, _FRAME.pack(len(data), zlib.crc32(data)) + data)
-            return os.lseek(self._file, 0, os.SEEK_CUR)
 
     def add_model(self, data: bytes) -> str:
         """Add a packed model, and return the name of its file."""

@@ -23,7 +23,7 @@ from mlflow_hpo.tracking.delivery._batches import Batches
 from mlflow_hpo.tracking.delivery._errors import StoreAwayError, passes
 from mlflow_hpo.tracking.delivery._keeper import ModelKeeper
 from mlflow_hpo.tracking.note import study_note
-from mlflow_hpo.tracking.read import best_trial_of, children_of, read_study_run
+from mlflow_hpo.tracking.read import best_trial_of, children_of, model_ids, read_study_run
 from mlflow_hpo.tracking.records import (
     BestNoted,
     Concluded,
@@ -132,7 +132,6 @@ class Delivery:
         return True
 
     def _refuse(self, what: str, error: Exception) -> None:
-        self.progress.refused += 1
         _logger.warning("MLflow does not take %s: %s", what, _first_line(error), exc_info=error)
 
     @property
@@ -198,9 +197,8 @@ class Delivery:
         tags = {names.PARENT_RUN_ID: self._address.run_id, names.TRIAL: str(record.trial)}
         self._batches.add(record.run_id, Logged(record.trial, record.time_ms, tags=tags))
         if self._address.keep_best is not None:
-            outputs = self._client.get_run(record.run_id).outputs
-            models = [str(output.model_id) for output in outputs.model_outputs] if outputs else []
-            self._keeper.remember(record.score, record.trial, models)
+            kept = model_ids(self._client.get_run(record.run_id))
+            self._keeper.remember(record.score, record.trial, kept)
 
     @_apply.register
     def _(self, record: EarlierLeft) -> None:
@@ -210,9 +208,8 @@ class Delivery:
             return
         from mlflow_hpo.tracking.models import delete_logged_model
 
-        outputs = self._client.get_run(record.run_id).outputs
-        for output in outputs.model_outputs if outputs else []:
-            delete_logged_model(self._client, output.model_id)  # what is registered is kept
+        for model_id in model_ids(self._client.get_run(record.run_id)):
+            delete_logged_model(self._client, model_id)  # what is registered is kept
         self._client.delete_run(record.run_id)
 
     @_apply.register
@@ -281,8 +278,7 @@ class Delivery:
 
     def _existing_model(self, run: Run, name: str) -> str | None:
         """Return the model that an interrupted attempt has logged as a whole, if it has."""
-        outputs = run.outputs.model_outputs if run.outputs else []
-        ids = [str(output.model_id) for output in outputs]
+        ids = model_ids(run)
         return next((model_id for model_id in ids if self._client.get_logged_model(model_id).name == name), None)
 
 

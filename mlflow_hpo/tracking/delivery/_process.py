@@ -143,7 +143,6 @@ class DeliveryProcess:
                     "id": question["id"],
                     "run_ids": progress.run_ids,
                     "registered": progress.registered,
-                    "refused": progress.refused,
                 }
             )
 
