@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from mlflow_hpo.core.errors import InvalidArgumentError, UnsupportedOptionError, did_you_mean
+from mlflow_hpo.core.errors import InvalidArgumentError, did_you_mean
 
 LogModels = Literal["best_fold", "all_folds", "none"]
 NanLoss = Literal["fail", "ignore"]
@@ -42,10 +42,14 @@ class Tracking:
     nan_loss : {"fail", "ignore"}
         What becomes of a fold whose loss is NaN or infinite after an epoch: it fails there, as with an exception, and
         its trial with it; or it is trained to its end and scored, as scikit-learn alone would do.
-    max_seconds : None
-        Reserved: time budget of the study, in seconds.
-    warm_start_from : None
-        Reserved: another study to start from.
+    max_seconds : float or None
+        Time budget: no trial begins when so many seconds have passed since the first began; those that have begun
+        are finished. Candidates that are not run have NaN scores in `cv_results_`, and no run.
+    patience : int or None
+        The study ends early when so many trials, one after the other, were no better than the best before them.
+    warm_start_from : str or None
+        Name or run id of another study of the same experiment. What its trials have found is not trained again where
+        candidate and all that decides its result are the same; Gaussian processes know its trials from the start.
     tags : mapping of str to str or None
         Tags of the study's run.
 
@@ -53,8 +57,6 @@ class Tracking:
     ------
     InvalidArgumentError
         A value is not allowed.
-    UnsupportedOptionError
-        An option is set that this version cannot honour yet.
 
     Examples
     --------
@@ -71,19 +73,19 @@ class Tracking:
     isolation: Isolation | None = None
     trial_seconds: float | None = None
     nan_loss: NanLoss = "fail"
-    max_seconds: Any = None
-    warm_start_from: Any = None
+    max_seconds: float | None = None
+    patience: int | None = None
+    warm_start_from: str | None = None
     tags: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         _check_choice("log_models", self.log_models, get_args(LogModels))
         _check_choice("nan_loss", self.nan_loss, get_args(NanLoss))
-        _check_keep_best(self.keep_best)
+        _check_count("keep_best", self.keep_best)
+        _check_count("patience", self.patience)
+        _check_seconds("max_seconds", self.max_seconds)
         _check_isolation(self)
         _check_names(self)
-        for option in ("max_seconds", "warm_start_from"):
-            if getattr(self, option) is not None:
-                raise UnsupportedOptionError(f"Tracking({option}=...) is not available in this version; leave it None.")
 
 
 def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -92,30 +94,31 @@ def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
         raise InvalidArgumentError(f"Tracking({name}=...) is one of {', '.join(allowed)}; got {value!r}.{hint}")
 
 
-def _check_keep_best(value: object) -> None:
+def _check_count(name: str, value: object) -> None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise InvalidArgumentError(f"Tracking(keep_best=...) is None or a whole number of at least 1; got {value!r}.")
+        raise InvalidArgumentError(f"Tracking({name}=...) is None or a whole number of at least 1; got {value!r}.")
+
+
+def _check_seconds(name: str, value: object) -> None:
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf
+    ):
+        raise InvalidArgumentError(f"Tracking({name}=...) is None or a number of seconds above 0; got {value!r}.")
 
 
 def _check_isolation(tracking: Tracking) -> None:
     if tracking.isolation is not None and tracking.isolation not in get_args(Isolation):
         hint = did_you_mean(str(tracking.isolation), get_args(Isolation))
         raise InvalidArgumentError(f"Tracking(isolation=...) is None or 'process'; got {tracking.isolation!r}.{hint}")
-    seconds = tracking.trial_seconds
-    if seconds is None:
-        return
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
-        raise InvalidArgumentError(
-            f"Tracking(trial_seconds=...) is None or a number of seconds above 0; got {seconds!r}."
-        )
-    if tracking.isolation is None:
+    _check_seconds("trial_seconds", tracking.trial_seconds)
+    if tracking.trial_seconds is not None and tracking.isolation is None:
         raise InvalidArgumentError(
             "Tracking(trial_seconds=...) needs isolation='process': only a process can be stopped within a fit."
         )
 
 
 def _check_names(tracking: Tracking) -> None:
-    for name in ("study", "register_as", "alias"):
+    for name in ("study", "register_as", "alias", "warm_start_from"):
         value = getattr(tracking, name)
         optional = name != "alias"
         if not (optional and value is None) and not (isinstance(value, str) and value.strip()):

@@ -81,6 +81,12 @@ def build_tracking(config: StudySection) -> Tracking:
         log_models=config.log_models,
         keep_best=config.keep_best,
         resume=config.resume,
+        warm_start_from=config.warm_start_from,
+        max_seconds=config.max_seconds,
+        patience=config.patience,
+        isolation=config.isolation,
+        trial_seconds=config.trial_seconds,
+        nan_loss=config.nan_loss,
         tags=dict(config.tags) or None,
     )
 

@@ -18,7 +18,9 @@ from mlflow_hpo.core.reporting import Reporter, reporting
 from mlflow_hpo.keras.watch import watch_fits
 from mlflow_hpo.search._describe import describe_value
 from mlflow_hpo.search._dimensions import dimension_names, named_point
+from mlflow_hpo.search._stopping import with_stop
 from mlflow_hpo.search._tracked import tracking_of
+from mlflow_hpo.search._warm_start import known_points, with_known_points
 from mlflow_hpo.search.gp import with_fast_gp
 from mlflow_hpo.study.objective import BareNetwork, fitted_network
 from mlflow_hpo.study.session import StudySession, open_study
@@ -88,9 +90,14 @@ def gp_minimize(
         parts={"the objective": func},
     )
     template = ModelTemplate.from_data(BareNetwork(), None)
+    space = normalize_dimensions(dimensions).dimensions
+    warm = with_known_points(options, known_points(settings.warm_start_from, space, OBJECTIVE, sign=1.0))
     with autologging_suspended(), open_study(plan, settings, template, None, None) as session:
-        result = skopt.gp_minimize(_TrackedObjective(func, names, session), dimensions, **options)
-        result.specs["args"]["func"] = func
+        callback = with_stop(options["callback"], session.study.is_over, options["n_calls"])
+        objective = _TrackedObjective(func, names, session)
+        result = skopt.gp_minimize(objective, dimensions, **{**warm, "callback": callback})
+        # Ours hold the study's live parts, and skopt keeps them in what it returns.
+        result.specs["args"].update(func=func, callback=options["callback"])
         result.study = session.conclude(StudyOutcome(params=named_point(names, result.x)))
     return result
 
@@ -159,8 +166,10 @@ def _model(reporter: Reporter) -> FittedModel | None:
 
 
 def _options(func: Any, dimensions: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    given = signature(skopt.gp_minimize).bind(func, dimensions, *args, **kwargs).arguments
-    return with_fast_gp(dimensions, {name: given[name] for name in given if name not in ("func", "dimensions")})
+    bound = signature(skopt.gp_minimize).bind(func, dimensions, *args, **kwargs)
+    bound.apply_defaults()
+    options = {name: value for name, value in bound.arguments.items() if name not in ("func", "dimensions")}
+    return with_fast_gp(dimensions, options)
 
 
 def _settings(func: Any, dimensions: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import skopt
 from sklearn.model_selection._search import BaseSearchCV
+from skopt.space import Dimension
 
 from mlflow_hpo.search._dimensions import as_dimensions, named_point
+from mlflow_hpo.search._warm_start import KnownPoints, with_known_points
 from mlflow_hpo.search.gp import with_fast_gp
 
 # What a candidate without a score costs while no other has cost anything yet.
@@ -67,15 +69,24 @@ class BaseGPSearchCV(BaseSearchCV):
             return told[-1]
 
         dimensions = as_dimensions(self.dimensions)
-        self.optimize_result_ = skopt.gp_minimize(
-            cost,
-            dimensions,
+        options = dict(
             n_calls=self.n_calls,
             n_initial_points=min(self.n_initial_points, self.n_calls),
-            **with_fast_gp(dimensions, dict(random_state=self.random_state, **(self.gp_options or {}))),
+            random_state=self.random_state,
+            **(self.gp_options or {}),
         )
-        # Our function holds the search's live parts, and skopt keeps it in what it returns.
-        self.optimize_result_.specs["args"]["func"] = None
+        steered = {**with_known_points(options, self._known_points(dimensions)), **self._stopping(options)}
+        self.optimize_result_ = skopt.gp_minimize(cost, dimensions, **with_fast_gp(dimensions, steered))
+        # Our functions hold the search's live parts, and skopt keeps them in what it returns.
+        self.optimize_result_.specs["args"].update(func=None, callback=options.get("callback"))
+
+    def _known_points(self, dimensions: Sequence[Dimension]) -> KnownPoints:
+        """Return what is known before the search begins."""
+        return [], []
+
+    def _stopping(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what ends the search early."""
+        return {}
 
 
 def _optimised(results: Mapping[str, Any], refit: Any) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
+import numpy as np
 from sklearn import model_selection
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  (makes the halving searches importable)
 from skopt import searchcv
 
 from mlflow_hpo.core.config import Tracking
 from mlflow_hpo.search._gp_search import BaseGPSearchCV
+from mlflow_hpo.search._stopping import with_stop
 from mlflow_hpo.search._tracked import TrackedSearch
+from mlflow_hpo.search._warm_start import KnownPoints, known_points
 
 
 def _with_tracking(library_init: Callable[..., None]) -> Callable[..., None]:
@@ -57,6 +60,7 @@ class GridSearchCV(TrackedSearch, model_selection.GridSearchCV):
     """
 
     __init__ = _with_tracking(model_selection.GridSearchCV.__init__)
+    _lists_candidates = True
 
 
 class RandomizedSearchCV(TrackedSearch, model_selection.RandomizedSearchCV):
@@ -76,9 +80,26 @@ class RandomizedSearchCV(TrackedSearch, model_selection.RandomizedSearchCV):
     """
 
     __init__ = _with_tracking(model_selection.RandomizedSearchCV.__init__)
+    _lists_candidates = True
 
 
-class HalvingGridSearchCV(TrackedSearch, model_selection.HalvingGridSearchCV):
+class _Halving(TrackedSearch):
+    """What both of scikit-learn's halving searches need to be stopped early."""
+
+    _lists_candidates = True
+
+    def _select_best_index(self, refit: Any, refit_metric: Any, results: Any) -> Any:
+        """Return the best of the last rung that has run: scikit-learn's choice where all have."""
+        search: Any = super()
+        fit = self._fit_in_progress
+        if fit is None or not fit.is_over():
+            return search._select_best_index(refit, refit_metric, results)
+        has_score = ~np.isnan(results["mean_test_score"])
+        is_last = results["iter"] == max(results["iter"][has_score], default=0)
+        return int(np.nanargmax(np.where(is_last, results["mean_test_score"], np.nan)))
+
+
+class HalvingGridSearchCV(_Halving, model_selection.HalvingGridSearchCV):
     """`sklearn.model_selection.HalvingGridSearchCV`, every candidate of every rung a live nested run in MLflow.
 
     All other parameters, attributes and methods are scikit-learn's.
@@ -97,7 +118,7 @@ class HalvingGridSearchCV(TrackedSearch, model_selection.HalvingGridSearchCV):
     __init__ = _with_tracking(model_selection.HalvingGridSearchCV.__init__)
 
 
-class HalvingRandomSearchCV(TrackedSearch, model_selection.HalvingRandomSearchCV):
+class HalvingRandomSearchCV(_Halving, model_selection.HalvingRandomSearchCV):
     """`sklearn.model_selection.HalvingRandomSearchCV`, every candidate of every rung a live nested run in MLflow.
 
     All other parameters, attributes and methods are scikit-learn's.
@@ -133,6 +154,17 @@ class BayesSearchCV(TrackedSearch, searchcv.BayesSearchCV):
     """
 
     __init__ = _with_tracking(searchcv.BayesSearchCV.__init__)
+
+    def _make_optimizer(self, params_space: Any) -> Any:
+        search: Any = super()
+        optimizer = search._make_optimizer(params_space)
+        points, costs = _known_points(self, optimizer.space.dimensions)
+        if points:
+            optimizer.tell(points, costs)
+        return optimizer
+
+    def _leave_early(self) -> None:
+        self._optim_results = [optimizer.get_result() for optimizer in self.optimizers_ if optimizer.Xi]
 
 
 class GPSearchCV(TrackedSearch, BaseGPSearchCV):
@@ -173,3 +205,22 @@ class GPSearchCV(TrackedSearch, BaseGPSearchCV):
 
     # Each call of scikit-learn's evaluates one candidate here, and it ends a search in which all fits of a call fail.
     survives_failed_candidates = True
+
+    def _known_points(self, dimensions: Any) -> KnownPoints:
+        return _known_points(self, dimensions)
+
+    def _stopping(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        fit = self._fit_in_progress
+        if fit is None:
+            return {}
+        return {"callback": with_stop(options.get("callback"), fit.is_over, options["n_calls"])}
+
+
+def _known_points(search: TrackedSearch, dimensions: Any) -> KnownPoints:
+    """Return what the study that a search starts from has found in a space, as costs."""
+    fit = search._fit_in_progress
+    if fit is None:
+        return [], []
+    refit = getattr(search, "refit", True)
+    metric = f"mean_test_{refit if isinstance(refit, str) else 'score'}"
+    return known_points(fit.tracking.warm_start_from, dimensions, metric, sign=-1.0)

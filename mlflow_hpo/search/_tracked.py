@@ -15,6 +15,7 @@ from mlflow_hpo.core.config import Tracking
 from mlflow_hpo.core.errors import InvalidArgumentError
 from mlflow_hpo.core.reporting import reporting
 from mlflow_hpo.search._describe import describe_settings, describe_space
+from mlflow_hpo.search._stopping import StudyOver
 from mlflow_hpo.study.backend import FoldWrapper, StudyBackend, installed
 from mlflow_hpo.study.session import StudySession, open_study
 from mlflow_hpo.study.study import Study
@@ -23,7 +24,7 @@ from mlflow_hpo.tracking.models import ModelTemplate
 from mlflow_hpo.tracking.opening import StudyPlan
 from mlflow_hpo.tracking.outcome import StudyOutcome
 
-_current: ContextVar[_TrackedFit | None] = ContextVar("mlflow_hpo_fit", default=None)
+_current: ContextVar[TrackedFit | None] = ContextVar("mlflow_hpo_fit", default=None)
 
 
 class TrackedSearch:
@@ -53,7 +54,7 @@ class TrackedSearch:
         search: Any = super()
         if self.tracking is False:
             return search.fit(X, y, **params)
-        with _TrackedFit(self, tracking_of(self.tracking), X, y, params) as fit:
+        with TrackedFit(self, tracking_of(self.tracking), X, y, params) as fit:
             search.fit(X, y, **params)
             self.study_ = fit.conclude()
         return self
@@ -63,21 +64,35 @@ class TrackedSearch:
         # skopt's search takes no callback context.
         accepts = "callback_ctx" in inspect.signature(search._run_search).parameters
         extra = {"callback_ctx": callback_ctx} if accepts else {}
-        fit = _current.get()
-        if fit is None or not fit.is_of(self):
+        fit = self._fit_in_progress
+        if fit is None:
             search._run_search(evaluate_candidates, **extra)
             return
         fit.restore_backend()
-        search._run_search(fit.announcing(evaluate_candidates), **extra)
+        try:
+            search._run_search(fit.announcing(evaluate_candidates), **extra)
+        except StudyOver:
+            self._leave_early()
         fit.end_search()
 
+    # Whether the search lists its candidates before it has a score of any, and takes NaN for those that are not run.
+    _lists_candidates = False
 
-class _TrackedFit:
+    def _leave_early(self) -> None:
+        """Set what the library sets at the end of the loop that has been left."""
+
+    @property
+    def _fit_in_progress(self) -> TrackedFit | None:
+        fit = _current.get()
+        return fit if fit is not None and fit.is_of(self) else None
+
+
+class TrackedFit:
     """One `fit` of a tracked search."""
 
     def __init__(self, search: Any, tracking: Tracking, X: Any, y: Any, fit_params: Mapping[str, Any]) -> None:
+        self.tracking = tracking
         self._search = search
-        self._tracking = tracking
         self._data = (X, y)
         self._fit_params = fit_params
         self._stack = ExitStack()
@@ -85,7 +100,7 @@ class _TrackedFit:
         self._wrapper = FoldWrapper(search)
         self._restore_backend: Callable[[], None] | None = None
 
-    def __enter__(self) -> _TrackedFit:
+    def __enter__(self) -> TrackedFit:
         token = _current.set(self)
         self._stack.callback(_current.reset, token)
         self._stack.callback(self._wrapper.close)
@@ -111,10 +126,10 @@ class _TrackedFit:
         if self._session is not None:
             return self._session.study
         template = ModelTemplate.from_data(self._search.estimator, *self._data)
-        session = self._stack.enter_context(open_study(self._plan(), self._tracking, template, *self._data))
+        session = self._stack.enter_context(open_study(self._plan(), self.tracking, template, *self._data))
         self._session = session
-        keeps_models = self._tracking.log_models != "none"
-        self._wrapper.attach(session.study, template if keeps_models else None, self._tracking.nan_loss)
+        keeps_models = self.tracking.log_models != "none"
+        self._wrapper.attach(session.study, template if keeps_models else None, self.tracking.nan_loss)
         return session.study
 
     def announcing(self, evaluate_candidates: Callable[..., Any]) -> Callable[..., Any]:
@@ -123,10 +138,18 @@ class _TrackedFit:
         def evaluate(candidate_params: Any, cv: Any = None, more_results: Any = None, **kwargs: Any) -> Any:
             candidates = list(candidate_params)
             study = self._begin()
-            study.begin_candidates(candidates, self._search.n_splits_, _tags(more_results, len(candidates)))
+            lists_candidates = self._search._lists_candidates
+            if not lists_candidates and study.is_over():
+                raise StudyOver
+            tags = _tags(more_results, len(candidates))
+            study.begin_candidates(candidates, self._search.n_splits_, tags, may_skip=lists_candidates)
             return evaluate_candidates(candidates, cv=cv, more_results=more_results, **kwargs)
 
         return evaluate
+
+    def is_over(self) -> bool:
+        """Whether the study begins no more trials."""
+        return self._session is not None and self._session.study.is_over()
 
     def end_search(self) -> None:
         """From here on the best candidate is refitted."""
@@ -152,7 +175,7 @@ class _TrackedFit:
         return float(self._search.cv_results_[self._session.study.metric][self._search.best_index_])
 
     def _backend(self, outer: ParallelBackendBase) -> StudyBackend:
-        return StudyBackend(outer, self._wrapper, self._tracking)
+        return StudyBackend(outer, self._wrapper, self.tracking)
 
     def _plan(self) -> StudyPlan:
         return StudyPlan(
@@ -174,7 +197,7 @@ class _TrackedFit:
                 self._fit_params,
                 search.error_score,
                 search.return_train_score,
-                self._tracking.nan_loss,
+                self.tracking.nan_loss,
             ],
         }
 

@@ -121,7 +121,7 @@ class FoldWrapper:
             template=None if in_process else self._template,
             run=self._run_of(trial, args[0], in_process),
             nan_loss=self._nan_loss,
-            recorded=self._study.recorded_fold(trial, fold, kwargs["train"], kwargs["test"]),
+            recorded=self._study.known_result(trial, fold, kwargs["train"], kwargs["test"]),
         )
 
     def _remote_channel(self) -> Callable[[FoldEvent], bool]:
@@ -206,11 +206,13 @@ class StudyBackend(ParallelBackendBase):
 
     def submit(self, func: BatchedCalls, callback: Callable[[Any], None] | None = None) -> Any:
         """Queue a batch; it runs when its result is retrieved."""
-        return self._wrapper.wrap(func, in_process=True), callback
+        return func, callback
 
     def retrieve_result(self, out: Any, timeout: float | None = None) -> list[Any]:
         """Run a queued batch and return its results."""
-        batch, callback = out
+        func, callback = out
+        # Only now: what is to be trained, and whether more is, shows as the folds before it end.
+        batch = self._wrapper.wrap(func, in_process=True)
         # Not `batch()`: that would open a context for nested calls, and sequential joblib opens none.
         results = self._wrapper.unwrap([function(*args, **kwargs) for function, args, kwargs in batch.items])
         callback(results)

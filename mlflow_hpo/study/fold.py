@@ -72,7 +72,7 @@ class FoldTask:
     nan_loss : {"fail", "ignore"}
         Whether an epoch whose loss is NaN or infinite ends the fold.
     recorded : mapping or None
-        What an earlier start of the study has found: nothing is trained then.
+        The result, where the study has it without training: an earlier start has found it, or the study is over.
     """
 
     trial: int

@@ -44,11 +44,14 @@ class Replay:
     identity : Identity or None
         Of the study.
     earlier : EarlierStudy
-        What there is.
+        What an earlier start of the same study has found: its trials are this one's.
+    other : EarlierStudy
+        What another study has found: its results are taken over, its trials stay there.
     """
 
     identity: Identity | None = None
     earlier: EarlierStudy = field(default_factory=EarlierStudy)
+    other: EarlierStudy = field(default_factory=EarlierStudy)
 
     def key_of(self, params: Mapping[str, Any], tags: Mapping[str, str]) -> str | None:
         """Return the key of a trial: the same where all that decides its result is.
@@ -71,6 +74,10 @@ class Replay:
     def take(self, key: str | None) -> EarlierTrial | None:
         """Return the earlier trial with a key, if there is one that nobody has taken."""
         return None if key is None else self.earlier.take(key)
+
+    def borrow(self, key: str | None) -> EarlierTrial | None:
+        """Return another study's trial with a key, if there is one that nobody has borrowed."""
+        return None if key is None else self.other.take(key)
 
     def explain(self) -> None:
         """Say what is taken over, or why nothing is."""

@@ -23,6 +23,8 @@ class StudyResult:
         The store that has it.
     registered : tuple of (str, str) or None
         Name and version under which the best model was registered.
+    stopped : str or None
+        Why the study ended before all its candidates were run; None where it did not.
     """
 
     name: str
@@ -30,6 +32,7 @@ class StudyResult:
     experiment_id: str
     tracking_uri: str
     registered: tuple[str, str] | None = None
+    stopped: str | None = None
 
     @property
     def trials(self) -> pd.DataFrame:

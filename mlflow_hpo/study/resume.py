@@ -1,4 +1,4 @@
-"""The run of a study that begins, or goes on where an earlier start was interrupted."""
+"""The run of a study that begins, or goes on where an earlier start was interrupted, and what is known before."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlflow_hpo.core.config import Tracking
 from mlflow_hpo.study.replay import Identity, Replay
 from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.delivery import deliver_waiting
-from mlflow_hpo.tracking.earlier import EarlierStudy, find_earlier
+from mlflow_hpo.tracking.earlier import EarlierStudy, find_earlier, found_in, study_called
 from mlflow_hpo.tracking.opening import StudyPlan, plan_record
 from mlflow_hpo.tracking.runs import StudyRun, current_experiment, open_study_run
 from mlflow_hpo.tracking.store import alone_with_study, connect
@@ -37,14 +37,21 @@ def opened_run(
     ------
     StudyIsRunningError
         Another process runs the study of this name.
+    NotFoundError
+        The study to start from does not exist.
     """
     tags = {**plan.tags, **(tracking.tags or {})}
-    if tracking.study is None or parent is not None:
+    if parent is not None or (tracking.study is None and tracking.warm_start_from is None):
         yield open_study_run(name, tags, parent), Replay()
         return
     client, experiment_id = connect(), current_experiment()
+    identity, other = Identity.of(plan.parts), EarlierStudy()
+    if tracking.warm_start_from is not None:
+        other = found_in(client, study_called(client, experiment_id, tracking.warm_start_from))
+    if tracking.study is None:
+        yield open_study_run(name, tags), Replay(identity, other=other)
+        return
     with alone_with_study(client.tracking_uri, experiment_id, name):
-        identity = Identity.of(plan.parts)
         tags |= {names.STUDY: name, names.PARTS: json.dumps(identity.parts) if identity else "{}"}
         earlier = EarlierStudy()
         if tracking.resume and identity is not None:
@@ -52,7 +59,7 @@ def opened_run(
             # What the earlier start wrote and could not deliver belongs to what it has found.
             if earlier.run_id is not None and deliver_waiting(earlier.run_id):
                 earlier = find_earlier(client, experiment_id, name)
-        replay = Replay(identity, earlier)
+        replay = Replay(identity, earlier, other)
         replay.explain()
         yield open_study_run(name, tags, run_id=_continued(earlier, plan)), replay
 

@@ -51,6 +51,22 @@ def trial_metrics(results: Sequence[FoldResult]) -> dict[str, float]:
     return metrics
 
 
+def blank(result: FoldResult) -> dict[str, Any]:
+    """Return the result of a fold that has not run: NaN wherever one that has run holds a score or a time.
+
+    Parameters
+    ----------
+    result : mapping
+        What `_fit_and_score` returned for a fold of the same search.
+    """
+    empty: dict[str, Any] = {
+        kind: dict.fromkeys(score, np.nan) if isinstance(score := result[kind], dict) else np.nan
+        for kind in ("test_scores", "train_scores")
+        if kind in result
+    }
+    return {**result, **empty, **dict.fromkeys(_TIMES, np.nan)}
+
+
 def score_names(results: Sequence[FoldResult]) -> list[str]:
     """Return the names of the test scores, `["score"]` where there is a single one without a name."""
     return _names([result.get("test_scores") for result in results])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import traceback
 from collections.abc import Iterator
@@ -9,21 +10,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from mlflow_hpo.core.clock import now_ms
 from mlflow_hpo.core.config import Tracking
 from mlflow_hpo.core.events import RunStatus
 from mlflow_hpo.core.reporting import Reporter, current_reporter
 from mlflow_hpo.study.result import StudyResult
 from mlflow_hpo.study.resume import opened_run
+from mlflow_hpo.study.stopping import StopRule
 from mlflow_hpo.study.study import Study
+from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.dataset import data_record
 from mlflow_hpo.tracking.delivery import StoreAwayError, courier
 from mlflow_hpo.tracking.models import ModelTemplate
 from mlflow_hpo.tracking.opening import StudyPlan, plan_record
 from mlflow_hpo.tracking.outcome import StudyOutcome, outcome_record
-from mlflow_hpo.tracking.records import EarlierLeft
+from mlflow_hpo.tracking.records import EarlierLeft, Logged
 from mlflow_hpo.tracking.registry import check_names
 from mlflow_hpo.tracking.runs import StudyRun, leave_study_run
 from mlflow_hpo.tracking.writer import Writer, failure
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,11 +67,17 @@ class StudySession:
         """Keep what the study has found, and return where it is."""
         writer, tracking = self.study.writer, self.tracking
         writer.log(outcome_record(outcome))
+        if self.study.stopped is not None:
+            _logger.info("%s ended early: %s.", self.name, self.study.stopped)
+            writer.log(Logged(None, now_ms(), tags={names.STOPPED: self.study.stopped}))
         left = self.study.replay.earlier.run_id
         if left is not None and left != self.run.run_id:
             writer.log(EarlierLeft(left))
         registered = writer.conclude(outcome.estimator, tracking.register_as, tracking.alias)
-        return StudyResult(self.name, self.run.run_id, self.run.experiment_id, self.run.tracking_uri, registered)
+        run = self.run
+        return StudyResult(
+            self.name, run.run_id, run.experiment_id, run.tracking_uri, registered, stopped=self.study.stopped
+        )
 
 
 @contextmanager
@@ -100,6 +112,7 @@ def open_study(plan: StudyPlan, tracking: Tracking, template: ModelTemplate, X: 
             metric=plan.metric,
             greater_is_better=plan.greater_is_better,
             replay=replay,
+            stop=StopRule(tracking.max_seconds, tracking.patience),
         )
         writer.log(plan_record(plan))
         data = _note_data(writer, X, y)
@@ -108,8 +121,13 @@ def open_study(plan: StudyPlan, tracking: Tracking, template: ModelTemplate, X: 
             yield StudySession(name, study, tracking, template)
         except BaseException as error:
             status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.KILLED
+            if study.failures.summary is not None:
+                error.add_note(study.failures.summary)
             writer.log(failure(None, traceback.format_exc()))
             raise
+        else:
+            if study.failures.summary is not None:
+                _logger.warning("%s", study.failures.summary)
         finally:
             study.abort(RunStatus.KILLED)
             leave_study_run(run)

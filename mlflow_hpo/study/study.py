@@ -22,8 +22,10 @@ from mlflow_hpo.core.events import (
 )
 from mlflow_hpo.core.reporting import EpochEnded
 from mlflow_hpo.study import scores
+from mlflow_hpo.study.failures import Failures
 from mlflow_hpo.study.fold import FoldEvent, FoldOutcome
 from mlflow_hpo.study.replay import Replay, fold_key
+from mlflow_hpo.study.stopping import StopRule
 from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.earlier import EarlierTrial, result_tag
 from mlflow_hpo.tracking.runs import StudyRun
@@ -45,11 +47,13 @@ class _Trial:
     earlier: EarlierTrial | None = None
     keys: dict[int, str] = field(default_factory=dict)
     replayed: set[int] = field(default_factory=set)
+    borrowed: EarlierTrial | None = None
     is_started: bool = False
     results: dict[int, scores.FoldResult] = field(default_factory=dict)
     models: list[tuple[float, FittedModel]] = field(default_factory=list)
     error: str | None = None
     lost: str | None = None
+    is_skipped: bool | None = None
 
     @property
     def is_replay(self) -> bool:
@@ -74,6 +78,15 @@ class Study:
         Direction of the metric.
     replay : Replay
         What an earlier start has found.
+    stop : StopRule
+        When no more trials are to begin.
+
+    Attributes
+    ----------
+    stopped : str or None
+        Why candidates of the search were not run; None where all were.
+    failures : Failures
+        Of its trials.
     """
 
     def __init__(
@@ -85,8 +98,13 @@ class Study:
         metric: str | None = None,
         greater_is_better: bool = True,
         replay: Replay | None = None,
+        stop: StopRule | None = None,
     ) -> None:
         self.replay = replay or Replay()
+        self.stopped: str | None = None
+        self.failures = Failures()
+        self._stop = stop or StopRule()
+        self._sample: scores.FoldResult | None = None
         self.run = run
         self.writer = writer
         self.log_models = log_models
@@ -100,24 +118,49 @@ class Study:
         self._lock = threading.RLock()
 
     def begin_candidates(
-        self, candidates: Sequence[Mapping[str, Any]], n_folds: int, tags: Sequence[Mapping[str, str]] | None = None
+        self,
+        candidates: Sequence[Mapping[str, Any]],
+        n_folds: int,
+        tags: Sequence[Mapping[str, str]] | None = None,
+        *,
+        may_skip: bool = False,
     ) -> None:
-        """Take on the candidates that the search is about to evaluate: one trial each, in their order."""
+        """Take on the candidates that the search is about to evaluate: one trial each, in their order.
+
+        Parameters
+        ----------
+        candidates : sequence of mapping
+            Parameters by name.
+        n_folds : int
+            How many folds each has; 0 for an objective.
+        tags : sequence of mapping of str to str or None
+            What else distinguishes each.
+        may_skip : bool
+            Whether the search takes NaN for the scores of those that are not run because the study is over.
+        """
         with self._lock:
             self._first_of_call = self._n_trials
             for index, params in enumerate(candidates):
                 trial_tags = tags[index] if tags else {}
                 key = self.replay.key_of(params, trial_tags)
                 known = {**trial_tags, names.TRIAL_KEY: key} if key is not None else trial_tags
-                self._open[self._n_trials + index] = _Trial(params, n_folds, known, self.replay.take(key))
+                trial = _Trial(params, n_folds, known, self.replay.take(key), is_skipped=None if may_skip else False)
+                trial.borrowed = self.replay.borrow(key)
+                self._open[self._n_trials + index] = trial
             self._n_trials += len(candidates)
 
     def trial_number(self, candidate: int) -> int:
         """Return the number of the trial that evaluates a candidate of the present call, both from 0."""
         return self._first_of_call + candidate
 
-    def recorded_fold(self, number: int, fold: int, train: Any, test: Any) -> Mapping[str, Any] | None:
-        """Return the result that an earlier start has for a fold; None where it is to be trained.
+    def is_over(self) -> bool:
+        """Whether no more trials are to begin; who asks will propose none."""
+        with self._lock:
+            self.stopped = self._stop.reason
+            return self.stopped is not None
+
+    def known_result(self, number: int, fold: int, train: Any, test: Any) -> Mapping[str, Any] | None:
+        """Return the result of a fold that is not to be trained: an earlier start's, or none, for the study is over.
 
         Parameters
         ----------
@@ -128,11 +171,22 @@ class Study:
         """
         with self._lock:
             trial = self._open[number]
+            if self._skips(trial):
+                return scores.blank(self._sample or {})
             if names.TRIAL_KEY not in trial.tags:
                 return None
             trial.keys[fold] = fold_key(fold, train, test)
             result: Mapping[str, Any] | None = self._recorded(trial, fold)
             return result
+
+    def _skips(self, trial: _Trial) -> bool:
+        """Decide, with its first fold, whether a trial is run: what an earlier start has found costs no time."""
+        if trial.is_skipped is None:
+            is_over = self._stop.has_lost_patience or (self._stop.is_out_of_time and not trial.is_replay)
+            trial.is_skipped = is_over
+            if is_over:
+                self.stopped = self._stop.reason
+        return trial.is_skipped
 
     def recorded_value(self, number: int) -> Any:
         """Return what an earlier start has for a trial without folds; None where it is to run."""
@@ -142,11 +196,11 @@ class Study:
             return self._recorded(trial, 0)
 
     def _recorded(self, trial: _Trial, fold: int) -> Any:
-        results = trial.earlier.results if trial.earlier is not None else {}
-        if trial.keys[fold] not in results:
-            return None
-        trial.replayed.add(fold)
-        return results[trial.keys[fold]]
+        key = trial.keys[fold]
+        if trial.earlier is not None and key in trial.earlier.results:
+            trial.replayed.add(fold)
+            return trial.earlier.results[key]
+        return trial.borrowed.results.get(key) if trial.borrowed is not None else None
 
     def trial_run(self, trial: int) -> tuple[str, str]:
         """Return tracking URI and run id of a trial, which is started if it has not begun."""
@@ -178,6 +232,8 @@ class Study:
                 self.hear(event)
             trial = self._open.get(outcome.trial)
             if trial is None:  # ended already: another fold of it raised
+                return
+            if trial.is_skipped:
                 return
             if outcome.fold not in trial.replayed:
                 self._start(outcome.trial)
@@ -248,18 +304,22 @@ class Study:
         if trial is None or trial.is_started:
             return
         trial.is_started = True
+        self._stop.note_begin()
         run_id = trial.earlier.run_id if trial.earlier is not None else None
         self.writer.put(TrialStarted(number, _trial_name(number, trial.params), trial.params, trial.tags, run_id))
 
     def _record(self, number: int, trial: _Trial, outcome: FoldOutcome, result: scores.FoldResult) -> None:
         trial.results[outcome.fold] = result
         trial.error = trial.error or result.get("fit_error")
+        if self._sample is None or (self._sample.get("fit_error") and not result.get("fit_error")):
+            self._sample = result
         metrics = scores.fold_metrics(outcome.fold, result)
         if outcome.fold not in trial.replayed:
             key = trial.keys.get(outcome.fold)
-            self.writer.put(
-                FoldEnded(number, metrics, result_tag(key, dict(result)) if key and not outcome.lost else {})
-            )
+            tags = result_tag(key, dict(result)) if key and not outcome.lost else {}
+            if trial.borrowed is not None and key in trial.borrowed.results:
+                tags[names.REUSED] = trial.borrowed.run_id
+            self.writer.put(FoldEnded(number, metrics, tags))
         if outcome.model is None:
             return
         ranked = metrics.get(f"split{outcome.fold}_{self._ranked_by(result).removeprefix('mean_')}", math.nan)
@@ -292,6 +352,8 @@ class Study:
                 self.metric = self._ranked_by(results[0])
         value = metrics.get(self.metric or "")
         score = None if value is None else self._sign * value
+        self._stop.note_end(score)
+        self.failures.note(trial.error)
         models = self._kept_models(trial, status)
         tags = {**(tags or {}), **({names.LOST: trial.lost} if trial.lost else {})}
         ended = TrialEnded(number, status, metrics, score, trial.error, models, tags)

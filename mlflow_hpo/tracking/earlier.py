@@ -12,8 +12,9 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from mlflow_hpo.core.errors import NotFoundError, did_you_mean
 from mlflow_hpo.tracking import names
-from mlflow_hpo.tracking.read import children_of
+from mlflow_hpo.tracking.read import children_of, read_study_run
 
 _FINAL = ("FINISHED", "FAILED")
 # Of a fit that failed; the rest of a fold's result is numbers.
@@ -84,15 +85,54 @@ def find_earlier(client: MlflowClient, experiment_id: str, name: str) -> Earlier
         Of the study.
     """
     run = _latest_run(client, experiment_id, name)
-    if run is None:
-        return EarlierStudy()
+    return EarlierStudy() if run is None else found_in(client, run)
+
+
+def study_called(client: MlflowClient, experiment_id: str, name: str) -> Run:
+    """Return the run of another study.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    experiment_id : str
+        Where a name is looked for.
+    name : str
+        The study's name, or the id of its run.
+
+    Raises
+    ------
+    NotFoundError
+        There is none.
+    """
+    run = _latest_run(client, experiment_id, name)
+    if run is not None:
+        return run
+    try:
+        return read_study_run(name)
+    except NotFoundError:
+        studies = client.search_runs([experiment_id], f"tags.`{names.KIND}` = 'study'", max_results=1000)
+        known = [study.data.tags.get(names.STUDY, study.info.run_id) for study in studies]
+        raise NotFoundError(
+            f"No study {name!r} in this experiment, and no run of a study with that id.{did_you_mean(name, known)}"
+        ) from None
+
+
+def found_in(client: MlflowClient, run: Run) -> EarlierStudy:
+    """Return what a study has found.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    run : Run
+        The study's.
+    """
     found = EarlierStudy(
         run.info.run_id,
         json.loads(run.data.tags.get(names.PARTS, "{}")),
         run.data.params,
         run.info.status == "FINISHED",
     )
-    children = children_of(client, experiment_id, run.info.run_id)
+    children = children_of(client, run.info.experiment_id, run.info.run_id)
     for child in sorted(children, key=lambda child: int(child.data.tags[names.TRIAL])):
         key = child.data.tags.get(names.TRIAL_KEY)
         if key is not None:

@@ -20,7 +20,15 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from mlflow_hpo import GPSearchCV, GridSearchCV, HalvingGridSearchCV, RandomizedSearchCV, Tracking, gp_minimize
+from mlflow_hpo import (
+    BayesSearchCV,
+    GPSearchCV,
+    GridSearchCV,
+    HalvingGridSearchCV,
+    RandomizedSearchCV,
+    Tracking,
+    gp_minimize,
+)
 from mlflow_hpo.core.errors import StudyIsRunningError
 from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.store import alone_with_study
@@ -90,6 +98,9 @@ SEARCHES: dict[str, Any] = {
         cv=3,
         random_state=0,
         **kw,
+    ),
+    "bayes": lambda **kw: BayesSearchCV(
+        counting(), {"C": loguniform_of(0.01, 10)}, n_iter=4, cv=3, random_state=0, **kw
     ),
 }
 

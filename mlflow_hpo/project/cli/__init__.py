@@ -19,7 +19,7 @@ from mlflow_hpo.core.errors import StudyFileError
 from mlflow_hpo.project.cli._compare_command import compare
 from mlflow_hpo.project.cli._deliver_command import deliver
 from mlflow_hpo.project.cli._exits import ended
-from mlflow_hpo.project.cli._options import RunId, Text, WholeNumber, YesNo
+from mlflow_hpo.project.cli._options import Number, RunId, Text, WholeNumber, YesNo
 from mlflow_hpo.project.cli._report_command import report
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ _PATHS = {
     "register_as": ("register_as",),
     "log_models": ("log_models",),
     "resume": ("resume",),
+    "warm_start_from": ("warm_start_from",),
+    "max_seconds": ("max_seconds",),
+    "patience": ("patience",),
+    "isolation": ("isolation",),
+    "trial_seconds": ("trial_seconds",),
 }
 
 
@@ -94,6 +99,11 @@ def _study_options(command: Any) -> Any:
             default=None,
             help="Whether trials of an earlier start of the same study are taken from MLflow.",
         ),
+        click.option("--warm-start-from", type=Text(), metavar="STUDY", help="Another study to start from."),
+        click.option("--max-seconds", type=Number(), help="No trial begins after so many seconds."),
+        click.option("--patience", type=WholeNumber(), help="End after so many trials without a better one."),
+        click.option("--isolation", type=Text(), metavar="process", help="Train in worker processes that may crash."),
+        click.option("--trial-seconds", type=Number(), help="How long a trial may take, with --isolation process."),
         click.option("--resume-as", type=YesNo(), hidden=True),  # MLproject passes values, not flags
         click.option("--debug", is_flag=True, help="Show tracebacks and what TensorFlow and MLflow say."),
     ]

@@ -53,7 +53,9 @@ def ended(command: Callable[[], object], *, debug: bool) -> int:
     except SystemExit as end:
         return _failed(FAILED, f"a function of the study has called sys.exit({end.code!r}).", debug, hint=True)
     except Exception as error:
-        return _failed(FAILED, brief(error), debug, hint=True)
+        # Notes of one line are ours; longer ones are tracebacks of worker processes.
+        notes = [note for note in getattr(error, "__notes__", ()) if "\n" not in note]
+        return _failed(FAILED, "\n".join([brief(error), *notes]), debug, hint=True)
     finally:
         signal.signal(signal.SIGTERM, before)
     return 0

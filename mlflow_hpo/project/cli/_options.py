@@ -20,10 +20,12 @@ class Text(click.ParamType[Any]):
         return str(value).strip() or None
 
 
-class WholeNumber(click.ParamType[Any]):
-    """A whole number, or None where it is empty; its range is checked with the study file's."""
+class Number(click.ParamType[Any]):
+    """A number, or None where it is empty; its range is checked with the study file's."""
 
-    name = "integer"
+    name = "number"
+    _kind: type = float
+    _what = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the number."""
@@ -31,9 +33,17 @@ class WholeNumber(click.ParamType[Any]):
         if not text:
             return None
         try:
-            return int(text)
+            return self._kind(text)
         except ValueError:
-            self.fail(f"{text[:60]!r} is no whole number.", param, ctx)
+            self.fail(f"{text[:60]!r} is no {self._what}.", param, ctx)
+
+
+class WholeNumber(Number):
+    """A whole number, or None where it is empty."""
+
+    name = "integer"
+    _kind = int
+    _what = "whole number"
 
 
 class RunId(click.ParamType[Any]):

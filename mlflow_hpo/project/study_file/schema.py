@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StrictBool, StrictStr
 
-from mlflow_hpo.core.config import LogModels
+from mlflow_hpo.core.config import Isolation, LogModels, NanLoss
 
 Strategy = Literal["grid", "random", "bayes"]
 Task = Literal["classification", "regression"]
@@ -18,6 +18,7 @@ MOST_TRIALS = 100_000
 Whole = Annotated[int, Strict()]
 AtLeastOne = Annotated[int, Strict(), Field(ge=1, le=10**9)]
 Number = Annotated[float, Strict()]
+Seconds = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Name = Annotated[str, Strict(), Field(min_length=1, max_length=250, pattern=r"^\P{Cc}*[^\p{Cc}\s]\P{Cc}*$")]
 Scalar = str | Annotated[bool, Strict()] | Annotated[int, Strict()] | Annotated[float, Strict()] | None
@@ -146,4 +147,10 @@ class StudySection(Section):
     register_as: Name | None = None
     alias: Name = "champion"
     resume: StrictBool = True
+    warm_start_from: Name | None = Field(None, description="another study of the experiment to start from")
+    max_seconds: Seconds | None = Field(None, description="no trial begins after so many seconds")
+    patience: AtLeastOne | None = Field(None, description="the study ends after so many trials without a better one")
+    isolation: Isolation | None = Field(None, description="process: train in worker processes that may crash")
+    trial_seconds: Seconds | None = Field(None, description="how long a trial may take (with isolation: process)")
+    nan_loss: NanLoss = Field("fail", description="what becomes of a fold whose loss is NaN or infinite")
     tags: dict[Name, StrictStr] = Field(default_factory=dict)
