@@ -33,6 +33,7 @@ def store(tmp_path: Path, fresh_database: Path, monkeypatch: pytest.MonkeyPatch)
     shutil.copy(fresh_database, database)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_HPO_SPOOL", str(tmp_path / "spool"))
+    monkeypatch.setenv("MLFLOW_HPO_REPORT", "false")  # a second each; the test of reports switches them on
     for variable in _INHERITED:
         monkeypatch.delenv(variable, raising=False)
     uri = f"sqlite:///{database}"

@@ -50,6 +50,9 @@ class Tracking:
     warm_start_from : str or None
         Name or run id of another study of the same experiment. What its trials have found is not trained again where
         candidate and all that decides its result are the same; Gaussian processes know its trials from the start.
+    report : bool
+        Whether the study's run has a report, `report.html`, and its plots: renewed about once a minute, and made a last
+        time when the study has ended, by a process of its own. `MLFLOW_HPO_REPORT=false` switches all of them off.
     tags : mapping of str to str or None
         Tags of the study's run.
 
@@ -76,6 +79,7 @@ class Tracking:
     max_seconds: float | None = None
     patience: int | None = None
     warm_start_from: str | None = None
+    report: bool = True
     tags: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:

@@ -87,6 +87,7 @@ def build_tracking(config: StudySection) -> Tracking:
         isolation=config.isolation,
         trial_seconds=config.trial_seconds,
         nan_loss=config.nan_loss,
+        report=config.report,
         tags=dict(config.tags) or None,
     )
 

@@ -103,8 +103,9 @@ def open_study(plan: StudyPlan, tracking: Tracking, template: ModelTemplate, X: 
     if tracking.register_as is not None:
         check_names(tracking.register_as, tracking.alias)
     name = tracking.study or plan.default_name
-    with opened_run(name, plan, tracking, _run_around()) as (run, replay):
-        writer = Writer(run, template, tracking.keep_best)
+    around = _run_around()
+    with opened_run(name, plan, tracking, around) as (run, replay):
+        writer = Writer(run, template, tracking.keep_best, report=tracking.report and around is None)
         study = Study(
             run,
             writer,

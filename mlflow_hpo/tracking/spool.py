@@ -40,6 +40,8 @@ class Address:
         What the runs of its trials are tagged with.
     keep_best : int or None
         How many trials' models are kept; None keeps all.
+    report : bool
+        Whether the study's run has a report.
     """
 
     run_id: str
@@ -48,6 +50,7 @@ class Address:
     registry_uri: str
     trial_tags: dict[str, str] = field(default_factory=dict)
     keep_best: int | None = None
+    report: bool = False
 
 
 @dataclass

@@ -59,14 +59,18 @@ class Writer:
         What is the same for all models of the study.
     keep_best : int or None
         How many trials' models are kept; None keeps all.
+    report : bool
+        Whether a report is made of the study.
     """
 
-    def __init__(self, run: StudyRun, template: ModelTemplate, keep_best: int | None = None) -> None:
+    def __init__(
+        self, run: StudyRun, template: ModelTemplate, keep_best: int | None = None, *, report: bool = False
+    ) -> None:
         tags = {**context.resolve_tags(), names.PARENT_RUN_ID: run.run_id, names.KIND: "trial"}
         self._template = template
         self._run_ids: Mapping[str, str] = {}
         self._spool = Spool.create(
-            Address(run.run_id, run.experiment_id, run.tracking_uri, mlflow.get_registry_uri(), tags, keep_best)
+            Address(run.run_id, run.experiment_id, run.tracking_uri, mlflow.get_registry_uri(), tags, keep_best, report)
         )
         self._courier = courier()
         self._courier.open(self._spool)

@@ -153,4 +153,5 @@ class StudySection(Section):
     isolation: Isolation | None = Field(None, description="process: train in worker processes that may crash")
     trial_seconds: Seconds | None = Field(None, description="how long a trial may take (with isolation: process)")
     nan_loss: NanLoss = Field("fail", description="what becomes of a fold whose loss is NaN or infinite")
+    report: StrictBool = Field(True, description="whether the study's run has a report.html")
     tags: dict[Name, StrictStr] = Field(default_factory=dict)

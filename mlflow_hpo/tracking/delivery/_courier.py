@@ -33,6 +33,8 @@ _ENVIRONMENT = {
 }
 PATIENCE_VARIABLE = "MLFLOW_HPO_PATIENCE"
 _PATIENCE_SECONDS = 30.0
+# The report that it has made, say, is not to be lost with a container that ends with this process.
+_END_SECONDS = 30.0
 
 
 @dataclass
@@ -212,7 +214,7 @@ def _end(process: subprocess.Popen[str]) -> None:
         with contextlib.suppress(OSError):
             process.stdin.close()
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=5)
+        process.wait(timeout=_END_SECONDS)
 
 
 _couriers: dict[int, Courier] = {}

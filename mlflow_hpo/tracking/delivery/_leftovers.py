@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlflow_hpo.tracking.delivery._delivery import Delivery
 from mlflow_hpo.tracking.delivery._errors import StoreAwayError
+from mlflow_hpo.tracking.delivery._page import PageMaker
 from mlflow_hpo.tracking.spool import Address, Spool, waiting_spools
 
 _PATIENCE_SECONDS = 30.0
+_PAGE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,18 @@ def deliver_waiting(run_id: str | None = None) -> list[Delivered]:
     # Of one study: the process that delivers is about to go, now that nobody runs it.
     patience = 0.0 if run_id is None else _PATIENCE_SECONDS
     spools = [spool for spool in waiting_spools() if run_id is None or spool.address.run_id == run_id]
-    return [_deliver(spool, patience) for spool in spools]
+    delivered = [_deliver(spool, patience) for spool in spools]
+    if run_id is None:
+        _make_pages({one.address.run_id: one.address for one in delivered if one.error is None})
+    return delivered
+
+
+def _make_pages(addresses: Mapping[str, Address]) -> None:
+    """Make the reports of studies that have been delivered to their end."""
+    for address in addresses.values():
+        page = PageMaker(address)
+        page.finish()
+        page.wait(_PAGE_SECONDS)
 
 
 def _deliver(spool: Spool, patience: float) -> Delivered:

@@ -21,6 +21,7 @@ from filelock import FileLock
 
 from mlflow_hpo.tracking.delivery._delivery import Delivery
 from mlflow_hpo.tracking.delivery._errors import StoreAwayError
+from mlflow_hpo.tracking.delivery._page import PageMaker
 from mlflow_hpo.tracking.spool import Spool
 
 _POLL_SECONDS = 0.1
@@ -29,6 +30,7 @@ _LINGER_SECONDS = 0.5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 # How long a store that is away is waited for when nobody runs the study any more.
 _ORPHAN_PATIENCE_SECONDS = 20.0
+_PAGE_SECONDS = 30.0
 
 
 @dataclass
@@ -41,6 +43,10 @@ class _Job:
     due: float | None = None
     pause: float = 0.0
     is_away: bool = False
+    page: PageMaker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.page = PageMaker(self.delivery.spool.address)
 
     def is_due(self, now: float) -> bool:
         """Whether it is time to deliver: somebody waits, or enough has been gathered."""
@@ -61,6 +67,7 @@ class _Job:
             self.is_away = True
             return str(error)
         self.due, self.pause, self.is_away = None, 0.0, False
+        self.page.renew()
         return None
 
 
@@ -76,6 +83,7 @@ class DeliveryProcess:
     def __init__(self, parent: int) -> None:
         self._parent = parent
         self._jobs: dict[str, _Job] = {}
+        self._pages: list[PageMaker] = []
         self._questions: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._is_warm = False
         self._answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
@@ -150,6 +158,8 @@ class DeliveryProcess:
         job = self._jobs.pop(folder)
         job.lock.release()
         if job.delivery.progress.is_done and job.delivery.is_caught_up:
+            job.page.finish()
+            self._pages = [page for page in [*self._pages, job.page] if page.is_busy]
             job.delivery.spool.remove()
 
     def _end_orphans(self) -> None:
@@ -162,6 +172,8 @@ class DeliveryProcess:
                     job.delivery.abandon()
                     self._close(folder)
             time.sleep(_POLL_SECONDS)
+        for page in self._pages:
+            page.wait(_PAGE_SECONDS)
 
     def _answer(self, answer: dict[str, Any]) -> None:
         try:

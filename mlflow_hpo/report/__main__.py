@@ -1,0 +1,27 @@
+"""`python -m mlflow_hpo.report RUN`: store the report of a study on its run, without haste."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from mlflow_hpo.report import log_report
+
+_NICENESS = 10
+
+
+def main(run_id: str) -> None:
+    """Store the report of a study in MLflow's current store.
+
+    Parameters
+    ----------
+    run_id : str
+        The study's run.
+    """
+    if hasattr(os, "nice"):  # the study may still be training
+        os.nice(_NICENESS)
+    log_report(run_id)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
