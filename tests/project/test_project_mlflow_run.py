@@ -96,6 +96,23 @@ def test_a_study_of_ones_own_by_entry_point_and_path_with_a_space(projects, fold
 
 
 @pytest.mark.slow
+def test_a_study_that_the_command_line_began_is_resumed_by_mlflow_run(projects, folder):
+    study = folder.study(strategy="grid", name="begun")
+    begun = projects.python("-m", "mlflow_hpo", "run", study, "--experiment-name", "twice", "-q")
+    assert begun.returncode == 0, begun.stderr
+    before, trials = projects.study_of("twice")
+    done = projects.mlflow_run(CHECKOUT, "twice", study=study)
+    assert done.returncode == 0, done.stderr
+    parent, same = projects.study_of("twice")
+    made = re.search(r"in run with ID '(\w+)'", done.stderr)
+    assert made is not None
+    assert parent.info.run_id == made[1]
+    assert parent.info.status == "FINISHED"
+    assert {run.info.run_id for run in same} == {run.info.run_id for run in trials}
+    assert projects.client.get_run(before.info.run_id).info.lifecycle_stage == "deleted"
+
+
+@pytest.mark.slow
 def test_a_bad_parameter_ends_the_run_failed(projects):
     done = projects.mlflow_run(CHECKOUT, "bad", trials="many")
     assert done.returncode != 0
