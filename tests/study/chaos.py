@@ -73,6 +73,11 @@ class Server:
                 time.sleep(0.2)
         raise AssertionError("the server did not come up")
 
+    def signal(self, number: int) -> None:
+        """Send it and all its workers a signal."""
+        assert self._process is not None
+        os.killpg(self._process.pid, number)
+
     def kill(self) -> None:
         """Kill it with all its workers."""
         if self._process is not None:
