@@ -5,12 +5,16 @@ The study appends, whoever delivers reads; neither waits for the other. The fold
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
 import os
 import shutil
 import struct
 import threading
+import time
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,9 +25,12 @@ from filelock import FileLock, Timeout
 from mlflow_hpo.tracking import records
 from mlflow_hpo.tracking.records import Record
 
+_logger = logging.getLogger(__name__)
+
 _FRAME = struct.Struct("<II")  # length and checksum of what follows
 _RECORDS, _ADDRESS, _PROGRESS, _LOCK, _MODELS = "records", "study.json", "progress.json", "lock", "models"
 SPOOL_VARIABLE = "MLFLOW_HPO_SPOOL"
+_RETRY_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,7 @@ class Spool:
         self.folder = folder
         self.address = Address(**json.loads((folder / _ADDRESS).read_text("utf-8")))
         self._file: int | None = None
+        self._unwritten: deque[bytes] = deque()
         self._models = 0
         self._lock = threading.Lock()
 
@@ -110,19 +118,47 @@ class Spool:
         return cls(folder)
 
     def append(self, record: Record) -> None:
-        """Add a record; from any thread."""
+        """Add a record; from any thread. While the disk is full, it waits in memory for the next."""
         data = records.to_bytes(record)
         with self._lock:
-            if self._file is None:
-                self._file = os.open(self.folder / _RECORDS, os.O_WRONLY | os.O_APPEND)
-            os.write(self._file, _FRAME.pack(len(data), zlib.crc32(data)) + data)
+            self._unwritten.append(_FRAME.pack(len(data), zlib.crc32(data)) + data)
+            self._write_out()
+
+    def _write_out(self) -> None:
+        was_full = len(self._unwritten) > 1
+        if self._file is None:
+            self._file = os.open(self.folder / _RECORDS, os.O_WRONLY | os.O_APPEND)
+        while self._unwritten:
+            data, end = self._unwritten[0], os.fstat(self._file).st_size
+            try:
+                if os.write(self._file, data) < len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError as error:
+                os.ftruncate(self._file, end)  # half a record would hide all after it
+                if not was_full:
+                    _logger.warning(
+                        "%s: %s. Training goes on; what is to be written waits in memory.", self.folder, error.strerror
+                    )
+                return
+            self._unwritten.popleft()
 
     def add_model(self, data: bytes) -> str:
-        """Add a packed model, and return the name of its file."""
+        """Add a packed model, and return the name of its file.
+
+        Raises
+        ------
+        OSError
+            The disk is full.
+        """
         with self._lock:
             self._models += 1
             name = f"{self._models}.pkl"
-        (self.folder / _MODELS / name).write_bytes(data)
+        path = self.folder / _MODELS / name
+        try:
+            path.write_bytes(data)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
         return name
 
     def read_model(self, name: str) -> bytes:
@@ -178,9 +214,27 @@ class Spool:
             return None
         return lock
 
-    def close(self) -> None:
-        """Append no more."""
+    def close(self, patience: float) -> None:
+        """Append no more.
+
+        Parameters
+        ----------
+        patience : float
+            Seconds to wait for room on the disk, where there is none.
+        """
+        deadline = time.monotonic() + patience
         with self._lock:
+            self._write_out()
+            while self._unwritten and time.monotonic() < deadline:
+                time.sleep(_RETRY_SECONDS)
+                self._write_out()
+            if self._unwritten:
+                _logger.warning(
+                    "%d records of the study are lost, its end among them: there is no room in %s. End its run with "
+                    "`mlflow-hpo deliver`.",
+                    len(self._unwritten),
+                    self.folder,
+                )
             if self._file is not None:
                 os.close(self._file)
                 self._file = None

@@ -28,7 +28,7 @@ from mlflow_hpo.core.events import (
 from mlflow_hpo.core.redact import redacted
 from mlflow_hpo.core.reporting import EpochEnded
 from mlflow_hpo.tracking import names
-from mlflow_hpo.tracking.delivery import StoreAwayError, courier
+from mlflow_hpo.tracking.delivery import StoreAwayError, courier, patience
 from mlflow_hpo.tracking.models import ModelNotSavableError, ModelTemplate, PackedModel, pack_estimator
 from mlflow_hpo.tracking.records import (
     BestNoted,
@@ -123,7 +123,7 @@ class Writer:
     def close(self, status: RunStatus) -> None:
         """End the study's run, and wait until the store has all of it, or has been away for too long."""
         self.log(StudyDone(status.value, now_ms()))
-        self._spool.close()
+        self._spool.close(patience())
         try:
             self._courier.close(self._spool)
         except StoreAwayError as error:
@@ -181,7 +181,11 @@ class Writer:
             _logger.warning("The %s is not kept. %s", what, error)
             self.log(Logged(trial, now_ms(), tags={f"{names.ERROR}.model": names.tag_value(error)}))
             return None
-        return StoredModel(self._spool.add_model(packed.to_bytes()), name)
+        try:
+            return StoredModel(self._spool.add_model(packed.to_bytes()), name)
+        except OSError as error:
+            _logger.warning("The %s is not kept: %s.", what, error.strerror)
+            return None
 
 
 def failure(trial: int | None, traceback: str) -> Logged:

@@ -1,8 +1,8 @@
 """Delivering spools: a process of its own writes what studies have spooled into MLflow, off their hot path."""
 
-from mlflow_hpo.tracking.delivery._courier import Courier, courier
+from mlflow_hpo.tracking.delivery._courier import Courier, courier, patience
 from mlflow_hpo.tracking.delivery._delivery import Delivery
 from mlflow_hpo.tracking.delivery._errors import StoreAwayError
 from mlflow_hpo.tracking.delivery._leftovers import Delivered, deliver_waiting
 
-__all__ = ["Courier", "Delivered", "Delivery", "StoreAwayError", "courier", "deliver_waiting"]
+__all__ = ["Courier", "Delivered", "Delivery", "StoreAwayError", "courier", "deliver_waiting", "patience"]

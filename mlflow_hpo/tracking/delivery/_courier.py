@@ -37,6 +37,11 @@ _PATIENCE_SECONDS = 30.0
 _END_SECONDS = 30.0
 
 
+def patience() -> float:
+    """Return how many seconds the end of a study waits for what is away."""
+    return float(os.environ.get(PATIENCE_VARIABLE, _PATIENCE_SECONDS))
+
+
 @dataclass
 class _Open:
     """A spool that the process delivers."""
@@ -110,12 +115,11 @@ class Courier:
         with self._lock:
             self._waiting[number] = waiting
             self._send(waiting.question)
-        patience = float(os.environ.get(PATIENCE_VARIABLE, _PATIENCE_SECONDS))
         asked = time.monotonic()
         try:
             while not waiting.came.wait(0.2):
                 state = self._open[folder]
-                if state.away_since is not None and time.monotonic() - max(asked, state.away_since) > patience:
+                if state.away_since is not None and time.monotonic() - max(asked, state.away_since) > patience():
                     raise StoreAwayError(
                         f"The tracking store does not answer: {state.reason}. What was not delivered waits in "
                         f"{folder}; send it with `mlflow-hpo deliver` when the store is back."

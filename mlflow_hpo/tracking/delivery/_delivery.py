@@ -81,18 +81,18 @@ class Delivery:
             The store takes nothing at present; what is left can be delivered later, by this object or another.
         """
         end = self.spool.end
-        if self.progress.attempted < end:
-            self.progress.attempted = end
-            self.spool.save_progress(self.progress)
         try:
+            if self.progress.attempted < end:
+                self.progress.attempted = end
+                self.spool.save_progress(self.progress)
             for record, record_end in self.spool.read(self.position):
                 self._deliver(record)
                 self.position = record_end
             self._batches.write()
+            self.progress.delivered = self.position
+            self.spool.save_progress(self.progress)
         except Exception as error:
             raise StoreAwayError(redacted(f"{self._address.tracking_uri}: {_first_line(error)}")) from error
-        self.progress.delivered = self.position
-        self.spool.save_progress(self.progress)
 
     def abandon(self) -> None:
         """End what is open as KILLED: the process that ran the study is gone."""
