@@ -1,15 +1,15 @@
-"""One hidden layer on the 64 pixels of a handwritten digit."""
+"""One hidden layer; it takes as many features and tells apart as many classes as the data have."""
 
 import keras
 
 
-def create_model(learning_rate, dropout_rate, hidden_units, activation, l2):
+def create_model(meta, learning_rate, dropout_rate, hidden_units, activation, l2):
     model = keras.Sequential(
         [
-            keras.layers.Input((64,)),
+            keras.layers.Input((meta["n_features_in_"],)),
             keras.layers.Dense(hidden_units, activation=activation, kernel_regularizer=keras.regularizers.L2(l2)),
             keras.layers.Dropout(dropout_rate),
-            keras.layers.Dense(10, activation="softmax"),
+            keras.layers.Dense(meta["n_classes_"], activation="softmax"),
         ]
     )
     optimizer = keras.optimizers.Adam(learning_rate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -124,21 +125,18 @@ def test_a_bad_parameter_ends_the_run_failed(projects):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "parameters"),
-    [
-        ("digits_mlp", {"trials": 2, "folds": 2, "epochs": 2}),
-        ("cnn", {"trials": 2, "epochs": 1}),
-        ("tabular_regression", {"trials": 2, "folds": 2, "epochs": 2, "strategy": "bayes"}),
-    ],
-)
-def test_each_example_runs_where_it_was_copied_to(projects, tmp_path, name, parameters):
-    copied = shutil.copytree(EXAMPLES / name, tmp_path / "copied")
-    done = projects.mlflow_run(copied, f"example_{name}", register_as=f"example_{name}", **parameters)
+def test_a_new_project_runs_by_the_command_that_init_tells(projects):
+    made = projects.python("-m", "mlflow_hpo", "init", "my stüdy", "--template", "regression-pipeline")
+    assert made.returncode == 0, made.stderr
+    told = re.search(r"^Run it +(mlflow run .*)$", made.stdout, re.MULTILINE)
+    assert told is not None
+    smaller = [part for value in ("trials=2", "folds=2", "epochs=2", "strategy=bayes") for part in ("-P", value)]
+    done = projects.python("-m", *shlex.split(told[1]), *smaller)
     assert done.returncode == 0, done.stderr
-    parent, trials = projects.study_of(f"example_{name}")
+    parent, trials = projects.study_of("my stüdy")
     assert [run.info.status for run in [parent, *trials]] == ["FINISHED"] * 3
-    assert projects.client.get_model_version_by_alias(f"example_{name}", "champion")
+    assert parent.info.run_name == "my stüdy"
+    assert projects.client.get_model_version_by_alias("my stüdy", "champion")
 
 
 @pytest.mark.slow

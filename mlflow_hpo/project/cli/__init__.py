@@ -1,4 +1,4 @@
-"""The command line: `mlflow-hpo run`, `check`, `trials`, `best`, `register`, `report`, `compare`, `deliver`.
+"""The command line: `mlflow-hpo init`, `run`, `check`, `schema`, `trials`, `best`, `register`, `report`, and others.
 
 Heavy imports wait inside the commands: `mlflow-hpo --help` answers at once.
 """
@@ -19,6 +19,7 @@ from mlflow_hpo.core.errors import StudyFileError
 from mlflow_hpo.project.cli._compare_command import compare
 from mlflow_hpo.project.cli._deliver_command import deliver
 from mlflow_hpo.project.cli._exits import ended
+from mlflow_hpo.project.cli._init_command import init, schema
 from mlflow_hpo.project.cli._options import Number, RunId, Text, WholeNumber, YesNo
 from mlflow_hpo.project.cli._report_command import report
 
@@ -75,6 +76,7 @@ def cli(context: click.Context, debug: bool) -> None:
 
     \b
     mlflow-hpo run                  a first study, on handwritten digits, in about a minute
+    mlflow-hpo init my-study        a project of your own
     mlflow-hpo run study.yaml       your own
     mlflow-hpo run -h               all that can be changed without editing the file
     """  # noqa: D301  (\b is click's mark for lines to leave as they are)
@@ -191,6 +193,8 @@ def register(run_id: str, tracking_uri: str | None, debug: bool, name: str, alia
     register_run(run_id, tracking_uri, name=name, alias=alias, promote=promote)
 
 
+cli.add_command(init)
+cli.add_command(schema)
 cli.add_command(report)
 cli.add_command(compare)
 cli.add_command(deliver)

@@ -11,8 +11,7 @@ from mlflow_hpo.project.prepare._tables import load_npz, load_table
 from mlflow_hpo.project.prepare._user_code import called, named_function
 from mlflow_hpo.project.study_file import StudyFile
 from mlflow_hpo.project.study_file._meaning import source_of
-
-_BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
+from mlflow_hpo.project.study_file.schema import BUNDLED
 
 
 @dataclass(frozen=True)
@@ -71,9 +70,9 @@ def _labels(values: Any) -> Any:
 
 def _bundled(study: StudyFile) -> Samples:
     name = str(study.config.data.sklearn)
-    if name not in _BUNDLED:
-        hint = did_you_mean(name, _BUNDLED)
-        raise study.error(("data", "sklearn"), f"is one of {', '.join(_BUNDLED)}; got {name!r}.{hint}")
+    if name not in BUNDLED:
+        hint = did_you_mean(name, BUNDLED)
+        raise study.error(("data", "sklearn"), f"is one of {', '.join(BUNDLED)}; got {name!r}.{hint}")
     import sklearn.datasets
 
     X, y = getattr(sklearn.datasets, f"load_{name}")(return_X_y=True)

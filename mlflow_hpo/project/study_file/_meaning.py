@@ -13,15 +13,14 @@ from mlflow_hpo.project.study_file.schema import CVSection, DataSection, StudySe
 
 DEFAULT_TRIALS = 20
 
-_SOURCES = ("csv", "parquet", "npz", "loader", "sklearn")
-_TAKES = {
+DATA_TAKES = {
     "csv": {"target", "features", "drop", "separator"},
     "parquet": {"target", "features", "drop"},
     "npz": {"target", "features"},
     "loader": {"args"},
     "sklearn": set[str](),
 }
-_WITH_COLUMNS = {"csv", "parquet", "npz"}
+WITH_COLUMNS = {"csv", "parquet", "npz"}
 _GROUP_SPLITTERS = {"group", "stratified_group"}
 _STRATIFIED = {"stratified", "stratified_group"}
 _REFERENCE = re.compile(r"(.*[^/]\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):[^\W\d]\w*")
@@ -51,7 +50,7 @@ def check_meaning(study: StudySection, from_options: Collection[tuple[str | int,
 
 def source_of(data: DataSection) -> str:
     """Return which of the sources the data section names."""
-    return next(source for source in _SOURCES if getattr(data, source) is not None)
+    return next(source for source in DATA_TAKES if getattr(data, source) is not None)
 
 
 def _check_model(study: StudySection) -> Iterator[Problem]:
@@ -78,16 +77,16 @@ def _check_references(study: StudySection) -> Iterator[Problem]:
 
 
 def _check_data(data: DataSection) -> Iterator[Problem]:
-    given = [source for source in _SOURCES if getattr(data, source) is not None]
+    given = [source for source in DATA_TAKES if getattr(data, source) is not None]
     if len(given) != 1:
         found = f"; here are {' and '.join(given)}" if given else ""
-        yield Problem(("data",), f"give exactly one of {', '.join(_SOURCES)}{found}.")
+        yield Problem(("data",), f"give exactly one of {', '.join(DATA_TAKES)}{found}.")
         return
     source = given[0]
-    for key in sorted(data.model_fields_set - _TAKES[source] - set(_SOURCES)):
-        takes = ", ".join(sorted(_TAKES[source])) or "nothing else"
+    for key in sorted(data.model_fields_set - DATA_TAKES[source] - set(DATA_TAKES)):
+        takes = ", ".join(sorted(DATA_TAKES[source])) or "nothing else"
         yield Problem(("data", key), f"has no meaning beside {source}, which takes {takes}.")
-    if source in _WITH_COLUMNS and data.target is None:
+    if source in WITH_COLUMNS and data.target is None:
         yield Problem(("data",), f"target is missing: name the {_unit(source)} to predict.")
     if data.features and data.drop:
         yield Problem(("data", "drop"), "name the features or what to drop, not both.")
@@ -114,8 +113,8 @@ def _check_cv(cv: CVSection, study: StudySection) -> Iterator[Problem]:
 def _check_groups(cv: CVSection, data: DataSection) -> Iterator[Problem]:
     if cv.groups is not None and cv.splitter not in _GROUP_SPLITTERS | {"auto"}:
         yield Problem(("cv", "groups"), f"the splitter {cv.splitter} knows no groups; take group or stratified_group.")
-    sources = [source for source in _SOURCES if getattr(data, source) is not None]
-    with_columns = bool(_WITH_COLUMNS.intersection(sources))
+    sources = [source for source in DATA_TAKES if getattr(data, source) is not None]
+    with_columns = bool(WITH_COLUMNS.intersection(sources))
     if cv.groups is not None and not with_columns:
         yield Problem(
             ("cv", "groups"), "names a column, and this data has none; let a loader function return X, y, groups."

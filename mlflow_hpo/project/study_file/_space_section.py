@@ -11,7 +11,7 @@ from mlflow_hpo.core.space import Categorical, Distribution, Fixed, Integer, Par
 from mlflow_hpo.project.study_file._problems import Problem
 from mlflow_hpo.project.study_file.schema import MOST_TRIALS, ParameterSection, Strategy
 
-_TAKES = {
+KIND_TAKES = {
     "real": {"prior", "grid", "steps"},
     "integer": {"prior", "grid", "steps"},
     "categories": set[str](),
@@ -76,13 +76,13 @@ def _parameter(section: ParameterSection) -> Parameter:
 
 def _kind(section: ParameterSection) -> str:
     given = section.model_fields_set
-    kinds = [kind for kind in _TAKES if kind in given]
+    kinds = [kind for kind in KIND_TAKES if kind in given]
     if len(kinds) != 1:
         found = f"; here are {' and '.join(kinds)}" if kinds else ""
-        raise InvalidArgumentError(f"give exactly one of {', '.join(_TAKES)}{found}.")
-    idle = given - _TAKES[kinds[0]] - {kinds[0]}
+        raise InvalidArgumentError(f"give exactly one of {', '.join(KIND_TAKES)}{found}.")
+    idle = given - KIND_TAKES[kinds[0]] - {kinds[0]}
     if idle:
-        takes = ", ".join(sorted(_TAKES[kinds[0]])) or "nothing else"
+        takes = ", ".join(sorted(KIND_TAKES[kinds[0]])) or "nothing else"
         raise InvalidArgumentError(f"{', '.join(sorted(idle))} has no meaning beside {kinds[0]}, which takes {takes}.")
     return kinds[0]
 
