@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import heapq
 import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from mlflow_hpo import gp_minimize
+from mlflow_hpo.search.gp import Proposer, with_fast_gp
 
 Bounds = Sequence[tuple[float, float]]
 Known = tuple[list[list[float]], list[float]]
@@ -18,6 +22,27 @@ def _by_scikit_optimize(**settings: Any) -> Minimise:
         points, values = known
         history = {"x0": points, "y0": values, "n_initial_points": 0} if points else {}
         gp_minimize(objective, list(bounds), n_calls=n_calls, random_state=seed, tracking=False, **history, **settings)
+
+    return minimise
+
+
+def _by_workers(n_workers: int) -> Minimise:
+    """Keep several calls under way, each for a time of its own, as `GPSearchCV` does with `n_jobs`."""
+
+    def minimise(objective: Any, bounds: Bounds, known: Known, n_calls: int, seed: int) -> None:
+        points, values = known
+        options = {"n_initial_points": 0 if points else 10, "random_state": seed, "x0": points, "y0": values}
+        proposer = Proposer(bounds, with_fast_gp(bounds, {**options, "base_estimator": "fast-gp"}))
+        durations = np.random.default_rng(seed)
+        running: list[tuple[float, int, list[float]]] = []
+        now = 0.0
+        for number in range(n_calls + n_workers):
+            if len(running) == min(n_workers, n_calls + n_workers - number):
+                now, ended, point = heapq.heappop(running)
+                proposer.tell(ended, objective(point))
+            if number < n_calls:
+                heapq.heappush(running, (now + durations.uniform(0.5, 1.5), number, proposer.propose(number)))
+        proposer.close()
 
     return minimise
 
@@ -40,6 +65,8 @@ def _by_optuna(objective: Any, bounds: Bounds, known: Known, n_calls: int, seed:
 CONTENDERS: dict[str, Minimise] = {
     "scikit-optimize": _by_scikit_optimize(),
     "fast-gp": _by_scikit_optimize(base_estimator="fast-gp"),
+    "fast-gp, 2 workers": _by_workers(2),
+    "fast-gp, 4 workers": _by_workers(4),
 }
 if importlib.util.find_spec("optuna") and importlib.util.find_spec("torch"):
     CONTENDERS["Optuna GPSampler"] = _by_optuna
