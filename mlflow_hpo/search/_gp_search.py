@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,9 @@ from sklearn.model_selection._search import BaseSearchCV
 from skopt.space import Dimension
 
 from mlflow_hpo.search._dimensions import as_dimensions, named_point
+from mlflow_hpo.search._proposals import Proposals, cost_of
 from mlflow_hpo.search._warm_start import KnownPoints, with_known_points
-from mlflow_hpo.search.gp import with_fast_gp
-
-# What a candidate without a score costs while no other has cost anything yet.
-_FIRST_PENALTY = 1.0
+from mlflow_hpo.search.gp import Proposer, with_fast_gp
 
 
 class BaseGPSearchCV(BaseSearchCV):
@@ -39,7 +37,7 @@ class BaseGPSearchCV(BaseSearchCV):
         refit: Any = True,
         cv: Any = None,
         verbose: int = 0,
-        pre_dispatch: Any = "2*n_jobs",
+        pre_dispatch: Any = "n_jobs",
         error_score: Any = np.nan,
         return_train_score: bool = False,
     ) -> None:
@@ -65,7 +63,7 @@ class BaseGPSearchCV(BaseSearchCV):
 
         def cost(point: list[Any]) -> float:
             results = evaluate_candidates([named_point(list(self.dimensions), point)])
-            told.append(_cost(results[_optimised(results, self.refit)][-1], told))
+            told.append(cost_of(results[_optimised(results, self.refit)][-1], told))
             return told[-1]
 
         dimensions = as_dimensions(self.dimensions)
@@ -75,10 +73,25 @@ class BaseGPSearchCV(BaseSearchCV):
             random_state=self.random_state,
             **(self.gp_options or {}),
         )
-        steered = {**with_known_points(options, self._known_points(dimensions)), **self._stopping(options)}
-        self.optimize_result_ = skopt.gp_minimize(cost, dimensions, **with_fast_gp(dimensions, steered))
+        steered = with_fast_gp(dimensions, with_known_points(options, self._known_points(dimensions)))
+        if self._has_workers:
+            self._propose(evaluate_candidates, dimensions, steered)
+            return
+        self.optimize_result_ = skopt.gp_minimize(cost, dimensions, **{**steered, **self._stopping(options)})
         # Our functions hold the search's live parts, and skopt keeps them in what it returns.
         self.optimize_result_.specs["args"].update(func=None, callback=options.get("callback"))
+
+    def _propose(self, evaluate_candidates: Callable[..., Any], dimensions: Any, options: Mapping[str, Any]) -> None:
+        """Name a candidate whenever a worker is free, and learn from those that have ended by then."""
+        proposer = Proposer(dimensions, options)
+        with closing(Proposals(proposer, dimensions, self.n_calls)) as proposals:
+            evaluate_candidates(proposals)
+            self.optimize_result_ = proposals.result()
+
+    @property
+    def _has_workers(self) -> bool:
+        """Whether several candidates can train at a time."""
+        return False
 
     def _known_points(self, dimensions: Sequence[Dimension]) -> KnownPoints:
         """Return what is known before the search begins."""
@@ -92,8 +105,3 @@ class BaseGPSearchCV(BaseSearchCV):
 def _optimised(results: Mapping[str, Any], refit: Any) -> str:
     named = f"mean_test_{refit}"
     return named if named in results else next(name for name in results if name.startswith("mean_test_"))
-
-
-def _cost(score: float, told: list[float]) -> float:
-    """Return what a score costs: scikit-optimize takes finite costs only, so none costs as much as the worst so far."""
-    return -float(score) if math.isfinite(score) else max(told, default=_FIRST_PENALTY)

@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn import model_selection
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  (makes the halving searches importable)
 from skopt import searchcv
@@ -171,7 +172,9 @@ class GPSearchCV(TrackedSearch, BaseGPSearchCV):
     """Bayesian optimisation of an estimator's cross-validated score by `skopt.gp_minimize`, tracked in MLflow.
 
     A scikit-learn search like `GridSearchCV`, whose candidates `gp_minimize` proposes one after the other; it maximises
-    what scikit-learn maximises. A candidate whose folds all fail costs as much as the worst before it, and the search
+    what scikit-learn maximises. With several workers (`n_jobs`), one is proposed whenever a worker is free: those that
+    are still running count as if they had turned out as well as the best so far, and what is proposed depends on which
+    of them ends first. A candidate whose folds all fail costs as much as the worst before it, and the search
     goes on (with `tracking=False` it ends the search, as a candidate evaluated alone does in scikit-learn).
 
     Parameters
@@ -205,6 +208,10 @@ class GPSearchCV(TrackedSearch, BaseGPSearchCV):
 
     # Each call of scikit-learn's evaluates one candidate here, and it ends a search in which all fits of a call fail.
     survives_failed_candidates = True
+
+    @property
+    def _has_workers(self) -> bool:
+        return self._fit_in_progress is not None and effective_n_jobs(self.n_jobs) > 1
 
     def _known_points(self, dimensions: Any) -> KnownPoints:
         return _known_points(self, dimensions)

@@ -15,7 +15,9 @@ from mlflow_hpo.core.config import Tracking
 from mlflow_hpo.core.errors import InvalidArgumentError
 from mlflow_hpo.core.reporting import reporting
 from mlflow_hpo.search._describe import describe_settings, describe_space
+from mlflow_hpo.search._proposals import Proposals
 from mlflow_hpo.search._stopping import StudyOver
+from mlflow_hpo.search._warm_start import recorded_points
 from mlflow_hpo.study.backend import FoldWrapper, StudyBackend, installed
 from mlflow_hpo.study.session import StudySession, open_study
 from mlflow_hpo.study.study import Study
@@ -138,6 +140,9 @@ class TrackedFit:
         def evaluate(candidate_params: Any, cv: Any = None, more_results: Any = None, **kwargs: Any) -> Any:
             candidates = list(candidate_params)
             study = self._begin()
+            if isinstance(candidate_params, Proposals):
+                self._await_names(candidate_params)
+                return evaluate_candidates(candidates, cv=cv, more_results=more_results, **kwargs)
             lists_candidates = self._search._lists_candidates
             if not lists_candidates and study.is_over():
                 raise StudyOver
@@ -146,6 +151,24 @@ class TrackedFit:
             return evaluate_candidates(candidates, cv=cv, more_results=more_results, **kwargs)
 
         return evaluate
+
+    def _await_names(self, proposals: Proposals) -> None:
+        """Have candidates named, and taken on by the study, as their first folds begin."""
+        assert self._session is not None
+        study, n_splits = self._session.study, self._search.n_splits_
+        study.begin_candidates([], n_splits)
+        first = study.trial_number(0)
+        if study.replay.earlier_run is not None:
+            proposals.begin_with(recorded_points(study.replay.earlier_run, proposals.dimensions))
+
+        def name(candidate: int) -> None:
+            if candidate < study.n_trials - first:
+                return
+            is_over = study.is_over()
+            study.take_on(proposals[candidate] if is_over else proposals.name(candidate), n_splits, may_skip=is_over)
+
+        study.on_trial_ended = lambda number, score: proposals.end(number - first, score)
+        self._wrapper.before_fold = name
 
     def is_over(self) -> bool:
         """Whether the study begins no more trials."""

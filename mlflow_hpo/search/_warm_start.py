@@ -58,6 +58,20 @@ def known_points(study: str | None, dimensions: Sequence[Dimension], metric: str
     return points, costs
 
 
+def recorded_points(study: str, dimensions: Sequence[Dimension]) -> list[list[Any]]:
+    """Return the points of a study's trials, in their order.
+
+    Parameters
+    ----------
+    study : str
+        Its run.
+    dimensions : sequence of Dimension
+        The space, with names.
+    """
+    points = [_point(trial.params, dimensions) for trial in read_trial_records(study)]
+    return [point for point in points if point is not None]
+
+
 def with_known_points(options: Mapping[str, Any], known: KnownPoints) -> dict[str, Any]:
     """Return options of `skopt.gp_minimize` that begin with known points; as many fewer are drawn at random.
 

@@ -47,6 +47,11 @@ class FoldWrapper:
     ----------
     search : BaseSearchCV
         The search whose folds they are.
+
+    Attributes
+    ----------
+    before_fold : callable
+        Called with a candidate's number in its call before each of its folds is made a task.
     """
 
     def __init__(self, search: BaseSearchCV) -> None:
@@ -55,6 +60,7 @@ class FoldWrapper:
         self._template: ModelTemplate | None = None
         self._nan_loss: NanLoss = "ignore"
         self._channel: EventChannel | None = None
+        self.before_fold: Callable[[int], object] = lambda candidate: None
 
     def attach(self, study: Study, template: ModelTemplate | None, nan_loss: NanLoss = "ignore") -> None:
         """Say which study the folds belong to: it opens after joblib has taken the backend, before the first fold.
@@ -109,7 +115,9 @@ class FoldWrapper:
         return name == _FIT_AND_SCORE and kwargs.get("caller") is self._search
 
     def _task(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], in_process: bool) -> FoldTask:
-        trial, fold = self._study.trial_number(kwargs["candidate_progress"][0]), kwargs["split_progress"][0]
+        candidate, fold = kwargs["candidate_progress"][0], kwargs["split_progress"][0]
+        self.before_fold(candidate)
+        trial = self._study.trial_number(candidate)
         return FoldTask(
             trial=trial,
             fold=fold,

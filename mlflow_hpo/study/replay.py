@@ -79,11 +79,19 @@ class Replay:
         """Return another study's trial with a key, if there is one that nobody has borrowed."""
         return None if key is None else self.other.take(key)
 
+    @property
+    def earlier_run(self) -> str | None:
+        """The run of an earlier start whose trials are this one's; None where there is none, or something changed."""
+        return self.earlier.run_id if self.identity is not None and not self._changes(self.identity) else None
+
+    def _changes(self, identity: Identity) -> list[str]:
+        return [name for name, part in identity.parts.items() if self.earlier.parts.get(name) != part]
+
     def explain(self) -> None:
         """Say what is taken over, or why nothing is."""
         if self.identity is None or self.earlier.run_id is None:
             return
-        changed = [name for name, part in self.identity.parts.items() if self.earlier.parts.get(name) != part]
+        changed = self._changes(self.identity)
         if changed:
             _logger.warning(
                 "The trials of the earlier start (run %s) are other trials, because this has changed: %s.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,6 +87,10 @@ class Study:
         Why candidates of the search were not run; None where all were.
     failures : Failures
         Of its trials.
+    n_trials : int
+        How many candidates have been taken on.
+    on_trial_ended : callable
+        Hears of each trial's end: its number, and its score, greater is better, or None.
     """
 
     def __init__(
@@ -112,7 +116,8 @@ class Study:
         self.best: TrialEnded | None = None
         self._sign = 1.0 if greater_is_better else -1.0
         self._open: dict[int, _Trial] = {}
-        self._n_trials = 0
+        self.n_trials = 0
+        self.on_trial_ended: Callable[[int, float | None], object] = lambda number, score: None
         self._first_of_call = 0
         self._last_epochs: dict[tuple[int | None, int | None, int], int] = {}
         self._lock = threading.RLock()
@@ -139,15 +144,21 @@ class Study:
             Whether the search takes NaN for the scores of those that are not run because the study is over.
         """
         with self._lock:
-            self._first_of_call = self._n_trials
+            self._first_of_call = self.n_trials
             for index, params in enumerate(candidates):
-                trial_tags = tags[index] if tags else {}
-                key = self.replay.key_of(params, trial_tags)
-                known = {**trial_tags, names.TRIAL_KEY: key} if key is not None else trial_tags
-                trial = _Trial(params, n_folds, known, self.replay.take(key), is_skipped=None if may_skip else False)
-                trial.borrowed = self.replay.borrow(key)
-                self._open[self._n_trials + index] = trial
-            self._n_trials += len(candidates)
+                self.take_on(params, n_folds, tags[index] if tags else {}, may_skip=may_skip)
+
+    def take_on(
+        self, params: Mapping[str, Any], n_folds: int, tags: Mapping[str, str] | None = None, *, may_skip: bool = False
+    ) -> None:
+        """Take on one more candidate of the present call."""
+        with self._lock:
+            key = self.replay.key_of(params, tags or {})
+            known = {**(tags or {}), **({names.TRIAL_KEY: key} if key is not None else {})}
+            trial = _Trial(params, n_folds, known, self.replay.take(key), is_skipped=None if may_skip else False)
+            trial.borrowed = self.replay.borrow(key)
+            self._open[self.n_trials] = trial
+            self.n_trials += 1
 
     def trial_number(self, candidate: int) -> int:
         """Return the number of the trial that evaluates a candidate of the present call, both from 0."""
@@ -354,6 +365,7 @@ class Study:
         score = None if value is None else self._sign * value
         self._stop.note_end(score)
         self.failures.note(trial.error)
+        self.on_trial_ended(number, score)
         models = self._kept_models(trial, status)
         tags = {**(tags or {}), **({names.LOST: trial.lost} if trial.lost else {})}
         ended = TrialEnded(number, status, metrics, score, trial.error, models, tags)

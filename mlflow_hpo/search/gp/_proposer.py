@@ -67,6 +67,14 @@ class Proposer:
             self._running[number] = point
             return point
 
+    def assume(self, number: int, point: list[Any]) -> None:
+        """Take note of a trial whose point was proposed before, by an earlier start of the same study."""
+        with self._lock:
+            if self._n_random > 0:  # it was this one, if it was one at random
+                self._n_random -= 1
+                self._at_random()
+            self._running[number] = point
+
     def tell(self, number: int, cost: float) -> None:
         """Take the cost of a trial that has ended, and begin to think of the next.
 
