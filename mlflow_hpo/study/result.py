@@ -36,7 +36,7 @@ class StudyResult:
 
     @property
     def trials(self) -> pd.DataFrame:
-        """The trials as MLflow has them, one row each: number, status, score, params, metrics, run id."""
+        """The trials as MLflow has them, one row each, with number, status, score, params, metrics and run id."""
         return read_trials(self.run_id, self.tracking_uri)
 
     @property
