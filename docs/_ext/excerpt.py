@@ -47,7 +47,7 @@ class Excerpt(SphinxDirective):
         if mark or name in _PAGES:
             page = path if mark else Path(self.env.srcdir) / _PAGES[name]
             return f"{mark}[{text}]({os.path.relpath(page, here)})"
-        return text if name in text else f"{text} (`{name}`)"
+        return text if name in text else f"`{name}`" if name.endswith(text) else f"{text} (`{name}`)"
 
 
 def _section(file: Path, heading: str | None) -> str:
