@@ -23,7 +23,7 @@ from sphinx.util.docutils import SphinxDirective
 
 _CHECKOUT = Path(__file__).parents[2]
 _PAGES = {"ARCHITECTURE.md": "architecture.md", "CHANGELOG.md": "changelog.md"}
-_LINK = re.compile(r"(!?)\[([^]]*)\]\(([^):]+)\)")
+_LINK = re.compile(r"(!?)\[([^]]*)\]\(([^):#]+)\)")
 
 
 class Excerpt(SphinxDirective):
