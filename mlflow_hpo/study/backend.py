@@ -29,7 +29,8 @@ from sklearn.model_selection._search import BaseSearchCV
 from mlflow_hpo.core.config import NanLoss, Tracking
 from mlflow_hpo.core.errors import UnsupportedOptionError
 from mlflow_hpo.study.channel import EventChannel
-from mlflow_hpo.study.executors.joblib_backend import PoolBackend
+from mlflow_hpo.study.executors._worker import tell_study
+from mlflow_hpo.study.executors.joblib_backend import ExecutorBackend
 from mlflow_hpo.study.executors.pool import WorkerPool
 from mlflow_hpo.study.fold import FoldEvent, FoldOutcome, FoldTask
 from mlflow_hpo.study.study import Study
@@ -85,21 +86,27 @@ class FoldWrapper:
     def wrap(self, batch: BatchedCalls, *, in_process: bool) -> BatchedCalls:
         """Put a task in the place of each fold of the batch."""
         batch.items = [
-            (self._task(function, args, kwargs, in_process), (), {}) if self._is_ours(function, kwargs) else item
+            (self._task(function, args, kwargs, self._emit(in_process)), (), {})
+            if self._is_ours(function, kwargs)
+            else item
             for item in batch.items
             for function, args, kwargs in [item]
         ]
         return batch
 
     def wrap_one(self, batch: BatchedCalls) -> FoldTask:
-        """Return the fold that is all there is in a batch, for another process."""
-        ((task, _, _),) = self.wrap(batch, in_process=False).items
-        if not isinstance(task, FoldTask):
+        """Return the fold that is all there is in a batch, for an executor."""
+        ((function, args, kwargs),) = batch.items
+        if not self._is_ours(function, kwargs):
             raise UnsupportedOptionError(
-                f"Tracking(isolation='process') runs the folds of a search, and {type(self._search).__name__} runs "
-                f"something else in parallel, too: {task!r}."
+                f"Worker processes of ours run the folds of a search, and {type(self._search).__name__} runs "
+                f"something else in parallel, too: {function!r}."
             )
-        return task
+        return self._task(function, args, kwargs, tell_study)
+
+    def hear(self, event: FoldEvent) -> bool:
+        """Pass an event of a fold on to the study."""
+        return self._study.hear(event)
 
     def unwrap(self, results: list[Any]) -> list[Any]:
         """Tell the study of each outcome, and return what the search waits for; raise what a fold raised."""
@@ -114,7 +121,14 @@ class FoldWrapper:
         name = getattr(getattr(function, "function", function), "__name__", None)
         return name == _FIT_AND_SCORE and kwargs.get("caller") is self._search
 
-    def _task(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], in_process: bool) -> FoldTask:
+    def _task(
+        self,
+        function: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        emit: Callable[[FoldEvent], bool],
+    ) -> FoldTask:
+        in_process = emit == self.hear
         candidate, fold = kwargs["candidate_progress"][0], kwargs["split_progress"][0]
         self.before_fold(candidate)
         trial = self._study.trial_number(candidate)
@@ -124,7 +138,7 @@ class FoldWrapper:
             function=function,
             args=args,
             kwargs=kwargs if in_process else _without_search(kwargs),
-            emit=self._study.hear if in_process else self._remote_channel(),
+            emit=emit,
             keep_model=self._template is not None,
             template=None if in_process else self._template,
             run=self._run_of(trial, args[0], in_process),
@@ -132,7 +146,9 @@ class FoldWrapper:
             recorded=self._study.known_result(trial, fold, kwargs["train"], kwargs["test"]),
         )
 
-    def _remote_channel(self) -> Callable[[FoldEvent], bool]:
+    def _emit(self, in_process: bool) -> Callable[[FoldEvent], bool]:
+        if in_process:
+            return self.hear
         if self._channel is None:
             self._channel = EventChannel(self._study.hear)
         return self._channel.remote
@@ -241,8 +257,8 @@ def _isolated(outer: ParallelBackendBase, wrapper: FoldWrapper, tracking: Tracki
         )
     n_workers = outer.effective_n_jobs(n_jobs)
     n_threads = outer.inner_max_num_threads
-    make_pool = partial(WorkerPool, n_workers, trial_seconds=tracking.trial_seconds, n_threads=n_threads)
-    return PoolBackend(make_pool, n_workers, wrapper.wrap_one, wrapper.unwrap, outer.nesting_level)
+    make_pool = partial(WorkerPool, n_workers, wrapper.hear, trial_seconds=tracking.trial_seconds, n_threads=n_threads)
+    return ExecutorBackend(make_pool, n_workers, wrapper.wrap_one, wrapper.unwrap, outer.nesting_level)
 
 
 def _tracked(outer: ParallelBackendBase, wrapper: FoldWrapper) -> ParallelBackendBase:

@@ -46,7 +46,7 @@ def task(behaviour: str = "fine", trial: int = 0, fold_number: int = 0, X: Any =
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[WorkerPool]:
-    with WorkerPool(2, trial_seconds=TIMEOUT) as pool:
+    with WorkerPool(2, hear, trial_seconds=TIMEOUT) as pool:
         yield pool
 
 
@@ -147,7 +147,7 @@ def test_the_users_own_memory_maps_are_mapped(pool: WorkerPool, tmp_path: Path) 
 
 
 def test_workers_die_and_the_others_folds_go_on(tmp_path: Path) -> None:
-    with WorkerPool(2, n_threads=1) as pool:
+    with WorkerPool(2, hear, n_threads=1) as pool:
         futures: list[Future[FoldOutcome]] = [
             pool.submit(task("kill", trial=0)),
             pool.submit(task("kill once", trial=1, parameters={"marker": str(tmp_path / "killed")})),
@@ -168,7 +168,7 @@ def test_workers_die_and_the_others_folds_go_on(tmp_path: Path) -> None:
 
 
 def test_recorded_folds_need_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    with WorkerPool(1) as pool:
+    with WorkerPool(1, hear) as pool:
         monkeypatch.setattr(pool, "_start_worker", None)
         recorded = FoldTask(0, 0, fold, (), {}, hear, keep_model=False, recorded={"test_scores": 0.5})
         assert pool.submit(recorded).result(TIMEOUT).result == {"test_scores": 0.5}
@@ -177,7 +177,7 @@ def test_recorded_folds_need_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_worker_that_dies_idle_costs_nothing_and_close_leaves_nobody() -> None:
-    pool = WorkerPool(1)
+    pool = WorkerPool(1, hear)
     first = pool.submit(task()).result(TIMEOUT).result["pid"]
     os.kill(first, signal.SIGKILL)
     second = pool.submit(task()).result(TIMEOUT)
@@ -190,7 +190,7 @@ def test_a_worker_that_dies_idle_costs_nothing_and_close_leaves_nobody() -> None
 
 
 def test_time_is_up_for_a_trial_that_hangs_and_a_busy_pool_closes(tmp_path: Path) -> None:
-    with WorkerPool(1, trial_seconds=0.5) as pool:
+    with WorkerPool(1, hear, trial_seconds=0.5) as pool:
         begin = time.monotonic()
         hung = pool.submit(task("hang", parameters={"marker": str(tmp_path)}, error_score="raise"))
         also = pool.submit(task(fold_number=1))
@@ -203,7 +203,7 @@ def test_time_is_up_for_a_trial_that_hangs_and_a_busy_pool_closes(tmp_path: Path
 
 
 def test_a_busy_pool_closes_at_once(tmp_path: Path) -> None:
-    pool = WorkerPool(1)
+    pool = WorkerPool(1, hear)
     running = pool.submit(task("hang", parameters={"marker": str(tmp_path)}))
     waiting = pool.submit(task())
     wait_until(lambda: list(tmp_path.iterdir()))

@@ -1,9 +1,10 @@
-"""Where folds run other than in this process: a pool of worker processes of our own.
+"""Where folds run other than in this process: worker processes of our own, on this machine or on a Dask cluster.
 
-joblib's own pool loses every task in flight when one of its workers dies, cannot stop one that hangs, and pickles the
-data with each fold. This one loses the fold that was running and nothing else, has a time limit for trials, and shares
-the data as memory maps.
+joblib's own pools lose every task in flight when one of their workers dies, cannot stop one that hangs, and pickle the
+data with each fold. These lose the fold that was running and nothing else, have a time limit for trials, and share the
+data as memory maps.
 
-`pool` has the pool, `joblib_backend` puts it behind joblib, `errors` is what is said of trials that are given up. They
-are imported from there: this package itself imports nothing, since workers begin with it.
+`contract` says what an executor offers; `pool` is the one on this machine, `cluster` the one on Dask, `joblib_backend`
+puts them behind joblib, `errors` is what is said of trials that are given up. They are imported from there: this
+package itself imports nothing, since workers begin with it.
 """

@@ -22,9 +22,47 @@ from mlflow_hpo.study.executors._receiving import Receiver
 # The first byte of each message: to the worker ...
 FILE, TASK, END = b"f", b"t", b"e"
 # ... and from it.
-STARTED, OUTCOME, FAILURE = b"s", b"o", b"x"
+STARTED, EVENT, OUTCOME, FAILURE = b"s", b"v", b"o", b"x"
 
 _PR_SET_PDEATHSIG = 1
+
+
+class _Line:
+    """The way to whoever has started this process; a fold may report from threads of its own."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+
+    def send(self, message: bytes) -> bool:
+        """Send a message; False in a process that user code has forked off this one."""
+        if os.getpid() != self._process:
+            return False
+        with self._lock:
+            self._connection.send_bytes(message)
+        return True
+
+
+_line: _Line | None = None
+
+
+def tell_study(event: Any) -> bool:
+    """Tell the study what happens in a fold; for folds that run in a worker process, as what they `emit` with.
+
+    Parameters
+    ----------
+    event : FoldEvent
+
+    Returns
+    -------
+    bool
+        False where it cannot be told now, and is to come with the outcome.
+    """
+    try:
+        return _line is not None and _line.send(EVENT + pickle.dumps(event))
+    except OSError:
+        return False
 
 
 def main(descriptor: int, crash: int, parent: int) -> None:
@@ -39,18 +77,20 @@ def main(descriptor: int, crash: int, parent: int) -> None:
     parent : int
         The study's process.
     """
+    global _line
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the study decides when its workers end
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     _die_with(parent)
     faulthandler.enable(crash)
     connection = Connection(descriptor)
+    line = _line = _Line(connection)
     receiver = Receiver()
     tasks: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, receiver, tasks), daemon=True).start()
     while (pickled := tasks.get()) is not None:
-        reply = _run(pickled, receiver, connection)
+        reply = _run(pickled, receiver, line)
         _flush()
-        connection.send_bytes(reply)
+        line.send(reply)
     atexit._run_exitfuncs()
     _flush()
     os._exit(0)  # taking thousands of modules apart takes a second, and the study waits
@@ -89,12 +129,12 @@ def _end_at_once() -> None:
     os._exit(1)
 
 
-def _run(pickled: bytes, receiver: Receiver, connection: Connection) -> bytes:
+def _run(pickled: bytes, receiver: Receiver, line: _Line) -> bytes:
     try:
         task = receiver.unpack(pickled)
     except BaseException as error:
         return _failure("The fold could not be read in its worker process", error)
-    connection.send_bytes(STARTED)
+    line.send(STARTED)
     try:
         outcome = _call(task)
     except BaseException as error:  # SystemExit and the like: what may end a process may not end the study

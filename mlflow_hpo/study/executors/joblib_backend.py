@@ -1,4 +1,4 @@
-"""The pool as a joblib backend."""
+"""An executor as a joblib backend."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from typing import Any
 
 from joblib.parallel import BatchedCalls, ParallelBackendBase
 
-from mlflow_hpo.study.executors.pool import WorkerPool, cancelled
+from mlflow_hpo.study.executors.contract import Executor
+from mlflow_hpo.study.executors.pool import cancelled
 from mlflow_hpo.study.fold import FoldOutcome, FoldTask
 
 # Arguments of `_fit_and_score` that hold data, by name; X and y come by position.
 _DATA_ARGUMENTS = ("fit_params", "score_params")
 
 
-class PoolBackend(ParallelBackendBase):
-    """Runs the folds of one search in a pool of its own.
+class ExecutorBackend(ParallelBackendBase):
+    """Runs the folds of one search in an executor of its own.
 
     Parameters
     ----------
-    make_pool : callable
-        Makes the pool.
+    make_executor : callable
+        Makes the executor.
     n_workers : int
-        How many workers it has.
+        How many workers it has: joblib submits a few folds for each before one has ended.
     to_task : callable
         Returns the fold in a batch of one.
     to_results : callable
@@ -37,33 +38,33 @@ class PoolBackend(ParallelBackendBase):
 
     def __init__(
         self,
-        make_pool: Callable[[], WorkerPool],
+        make_executor: Callable[[], Executor],
         n_workers: int,
         to_task: Callable[[BatchedCalls], FoldTask],
         to_results: Callable[[list[FoldOutcome]], list[Any]],
         nesting_level: int | None,
     ) -> None:
         super().__init__(nesting_level=nesting_level)
-        self._make_pool = make_pool
+        self._make_executor = make_executor
         self._n_workers = n_workers
         self._to_task = to_task
         self._to_results = to_results
-        self._pool: WorkerPool | None = None
+        self._executor: Executor | None = None
 
     def effective_n_jobs(self, n_jobs: int) -> int:
         """Return the number of workers, 2 for a single one: joblib passes a backend by that runs one job at a time."""
         return max(2, self._n_workers)
 
     def start_call(self) -> None:
-        """Have a pool."""
-        self._pool = self._pool or self._make_pool()
+        """Have an executor."""
+        self._executor = self._executor or self._make_executor()
 
     def submit(self, func: BatchedCalls, callback: Callable[[Any], None] | None = None) -> Future[FoldOutcome]:
         """Queue a fold; one that comes while all is being aborted is cancelled."""
-        pool, task = self._pool, self._to_task(func)
-        if pool is None:
+        executor, task = self._executor, self._to_task(func)
+        if executor is None:
             return cancelled()
-        future = pool.submit(task, shared=_data(task))
+        future = executor.submit(task, shared=_data(task))
         if callback is not None:
             future.add_done_callback(callback)
         return future
@@ -78,9 +79,9 @@ class PoolBackend(ParallelBackendBase):
 
     def terminate(self) -> None:
         """End all workers."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.close()
+        executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.close()
 
 
 def _data(task: FoldTask) -> Iterator[Any]:

@@ -16,8 +16,10 @@ from joblib import cpu_count
 
 from mlflow_hpo.study.executors._ledger import TrialLedger
 from mlflow_hpo.study.executors._process import WorkerProcess
-from mlflow_hpo.study.executors._seat import PoolClosed, Seat
+from mlflow_hpo.study.executors._seat import Seat
 from mlflow_hpo.study.executors._sending import Sender
+from mlflow_hpo.study.executors._turns import PoolClosed, Turns
+from mlflow_hpo.study.executors.contract import Hear
 from mlflow_hpo.study.fold import FoldOutcome, FoldTask
 
 
@@ -47,6 +49,8 @@ class WorkerPool:
     ----------
     n_workers : int
         How many processes.
+    hear : callable
+        Takes the events of folds.
     trial_seconds : float or None
         How long the folds of a trial may run, all together.
     n_threads : int or None
@@ -55,12 +59,15 @@ class WorkerPool:
 
     Examples
     --------
-    >>> with WorkerPool(2) as pool:  # doctest: +SKIP
+    >>> with WorkerPool(2, study.hear) as pool:  # doctest: +SKIP
     ...     outcome = pool.submit(task, shared=[X, y]).result()
     """
 
-    def __init__(self, n_workers: int, *, trial_seconds: float | None = None, n_threads: int | None = None) -> None:
+    def __init__(
+        self, n_workers: int, hear: Hear, *, trial_seconds: float | None = None, n_threads: int | None = None
+    ) -> None:
         self._n_workers = n_workers
+        self._hear = hear
         self._n_threads = n_threads
         self._ledger = TrialLedger(trial_seconds)
         self._sender = Sender()
@@ -121,10 +128,11 @@ class WorkerPool:
         keeper.start()
 
     def _keep(self) -> None:
-        with Seat(self._start_worker, self._sender, self._ledger, lambda: self._is_closed) as seat:
+        with Seat(self._start_worker) as seat:
             while (job := self._next_job()) is not None:
+                turns = Turns(job.task, self._sender, self._ledger, self._hear, lambda: self._is_closed)
                 try:
-                    outcome = seat.run(job.task)
+                    outcome = turns.run(seat)
                 except PoolClosed:
                     job.future.set_exception(CancelledError())
                 except BaseException as error:  # no process could be started, say: whoever waits is to know
