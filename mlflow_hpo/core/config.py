@@ -12,6 +12,7 @@ from mlflow_hpo.core.errors import InvalidArgumentError, did_you_mean
 LogModels = Literal["best_fold", "all_folds", "none"]
 NanLoss = Literal["fail", "ignore"]
 Isolation = Literal["process"]
+Backend = Literal["loky", "dask"]
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,17 @@ class Tracking:
     isolation : "process" or None
         Where trials run: "process" has worker processes of its own, as many as the search's `n_jobs`, and none of a
         trial's crashes, be it out of memory, ends the study. None runs them where scikit-learn would.
+    backend : {"loky", "dask"} or None
+        Whose workers train: "loky" is joblib's processes on this machine; "dask" is a Dask cluster, where a crash costs
+        one fold as with `isolation="process"`, and all its workers train, whatever `n_jobs` is. None leaves the choice
+        to joblib's `parallel_config`, where "dask" means the same.
+    scheduler : str or None
+        With `backend="dask"`, the address of the cluster's scheduler, such as "tcp://10.0.0.1:8786". None takes the
+        cluster that this process has a `distributed.Client` of, else the one in Dask's configuration, else starts one
+        of `n_jobs` workers on this machine, which ends with the search.
     trial_seconds : float or None
         How long the folds of a trial may run, all together; then the trial is FAILED and its folds have `error_score`.
-        Only with `isolation="process"`: nothing else can be stopped.
+        Only with `isolation="process"` or `backend="dask"`: nothing else can be stopped.
     nan_loss : {"fail", "ignore"}
         What becomes of a fold whose loss is NaN or infinite after an epoch: it fails there, as with an exception, and
         its trial with it; or it is trained to its end and scored, as scikit-learn alone would do.
@@ -74,6 +83,8 @@ class Tracking:
     keep_best: int | None = None
     resume: bool = True
     isolation: Isolation | None = None
+    backend: Backend | None = None
+    scheduler: str | None = None
     trial_seconds: float | None = None
     nan_loss: NanLoss = "fail"
     max_seconds: float | None = None
@@ -88,6 +99,7 @@ class Tracking:
         _check_count("keep_best", self.keep_best)
         _check_count("patience", self.patience)
         _check_seconds("max_seconds", self.max_seconds)
+        _check_backend(self)
         _check_isolation(self)
         _check_names(self)
 
@@ -110,14 +122,28 @@ def _check_seconds(name: str, value: object) -> None:
         raise InvalidArgumentError(f"Tracking({name}=...) is None or a number of seconds above 0; got {value!r}.")
 
 
+def _check_backend(tracking: Tracking) -> None:
+    if tracking.backend is not None:
+        _check_choice("backend", tracking.backend, get_args(Backend))
+    if tracking.scheduler is None:
+        return
+    if not isinstance(tracking.scheduler, str) or not tracking.scheduler.strip():
+        raise InvalidArgumentError(
+            f"Tracking(scheduler=...) is None or an address such as 'tcp://10.0.0.1:8786'; got {tracking.scheduler!r}."
+        )
+    if tracking.backend != "dask":
+        raise InvalidArgumentError("Tracking(scheduler=...) is a Dask scheduler's address: it needs backend='dask'.")
+
+
 def _check_isolation(tracking: Tracking) -> None:
     if tracking.isolation is not None and tracking.isolation not in get_args(Isolation):
         hint = did_you_mean(str(tracking.isolation), get_args(Isolation))
         raise InvalidArgumentError(f"Tracking(isolation=...) is None or 'process'; got {tracking.isolation!r}.{hint}")
     _check_seconds("trial_seconds", tracking.trial_seconds)
-    if tracking.trial_seconds is not None and tracking.isolation is None:
+    if tracking.trial_seconds is not None and tracking.isolation is None and tracking.backend != "dask":
         raise InvalidArgumentError(
-            "Tracking(trial_seconds=...) needs isolation='process': only a process can be stopped within a fit."
+            "Tracking(trial_seconds=...) needs isolation='process' (or backend='dask'): only a process can be stopped "
+            "within a fit."
         )
 
 

@@ -34,6 +34,10 @@ class NonFiniteLossError(HPOError, ArithmeticError):
     """The loss of a fit is NaN or infinite: what it trains further is lost time."""
 
 
+class MissingPackageError(HPOError, ImportError):
+    """What was asked for needs a package that is not installed."""
+
+
 class NotFoundError(HPOError, LookupError):
     """A run, a trial or a model that was named does not exist."""
 

@@ -75,10 +75,11 @@ def gp_minimize(
     if tracking is False:
         return skopt.gp_minimize(func, dimensions, **options)
     settings = tracking_of(tracking)
-    if settings.isolation is not None:
-        raise UnsupportedOptionError(
-            "gp_minimize calls its objective in this process; GPSearchCV has isolation='process'."
-        )
+    for option in ("isolation", "backend"):
+        if (value := getattr(settings, option)) is not None:
+            raise UnsupportedOptionError(
+                f"gp_minimize calls its objective in this process; GPSearchCV has {option}={value!r}."
+            )
     names = dimension_names(normalize_dimensions(dimensions).dimensions)
     plan = StudyPlan(
         strategy="gp_minimize",

@@ -3,8 +3,8 @@
 `StudyBackend` stands in for the backend that joblib would have used. Where that one would run a single job at a time,
 the folds run inline, in the main thread, when their results are retrieved: no recursion, and tracebacks stay. Where it
 would run several, it does so itself, through a copy of it that wraps each fold on its way out and unwraps it on its way
-back. Where trials are isolated, a pool of worker processes of our own stands in for both (`executors/`). Only the
-search's own `_fit_and_score` calls are wrapped; all else that joblib runs passes through untouched.
+back. Where trials are isolated, or run on a Dask cluster, worker processes of our own stand in for both (`executors/`).
+Only the search's own `_fit_and_score` calls are wrapped; all else that joblib runs passes through untouched.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from mlflow_hpo.core.config import NanLoss, Tracking
 from mlflow_hpo.core.errors import UnsupportedOptionError
 from mlflow_hpo.study.channel import EventChannel
 from mlflow_hpo.study.executors._worker import tell_study
+from mlflow_hpo.study.executors.cluster.pool import MANY_WORKERS, DaskPool
 from mlflow_hpo.study.executors.joblib_backend import ExecutorBackend
 from mlflow_hpo.study.executors.pool import WorkerPool
 from mlflow_hpo.study.fold import FoldEvent, FoldOutcome, FoldTask
@@ -209,12 +210,15 @@ class StudyBackend(ParallelBackendBase):
     def __init__(self, outer: ParallelBackendBase, wrapper: FoldWrapper, tracking: Tracking) -> None:
         super().__init__(nesting_level=outer.nesting_level)
         self.default_n_jobs = outer.default_n_jobs
-        self._outer = outer
+        is_loky = tracking.backend == "loky" and not isinstance(outer, LokyBackend)
+        self._outer = LokyBackend(nesting_level=outer.nesting_level) if is_loky else outer
         self._wrapper = wrapper
         self._tracking = tracking
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **options: Any) -> int:
-        """Stay inline for a single job; else fall back, in joblib's sense, to the outer backend or to our own pool."""
+        """Stay inline for a single job; else fall back, in joblib's sense, to the outer backend or to an executor."""
+        if self._tracking.backend == "dask" or (self._tracking.backend is None and _is_dask(self._outer)):
+            raise FallbackToBackend(_on_dask(self._outer, self._wrapper, self._tracking, n_jobs))
         if self._tracking.isolation == "process":
             raise FallbackToBackend(_isolated(self._outer, self._wrapper, self._tracking, n_jobs))
         if self._outer.effective_n_jobs(n_jobs) != 1:
@@ -259,6 +263,26 @@ def _isolated(outer: ParallelBackendBase, wrapper: FoldWrapper, tracking: Tracki
     n_threads = outer.inner_max_num_threads
     make_pool = partial(WorkerPool, n_workers, wrapper.hear, trial_seconds=tracking.trial_seconds, n_threads=n_threads)
     return ExecutorBackend(make_pool, n_workers, wrapper.wrap_one, wrapper.unwrap, outer.nesting_level)
+
+
+def _is_dask(backend: ParallelBackendBase) -> bool:
+    return type(backend).__module__ == "joblib._dask"  # which imports Dask
+
+
+def _on_dask(outer: ParallelBackendBase, wrapper: FoldWrapper, tracking: Tracking, n_jobs: int) -> ParallelBackendBase:
+    """Return the backend whose folds run on a Dask cluster."""
+    current = outer.client if _is_dask(outer) and tracking.scheduler is None else None
+    n_workers = 1 if current is not None else outer.effective_n_jobs(n_jobs)
+    make_pool = partial(
+        DaskPool,
+        n_workers,
+        wrapper.hear,
+        scheduler=tracking.scheduler,
+        current=current,
+        trial_seconds=tracking.trial_seconds,
+        n_threads=outer.inner_max_num_threads,
+    )
+    return ExecutorBackend(make_pool, MANY_WORKERS, wrapper.wrap_one, wrapper.unwrap, outer.nesting_level)
 
 
 def _tracked(outer: ParallelBackendBase, wrapper: FoldWrapper) -> ParallelBackendBase:

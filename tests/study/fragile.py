@@ -39,11 +39,21 @@ def happen(behaviour: str, marker: str = "") -> None:
         if not Path(marker).exists():
             Path(marker).touch()
             os.kill(os.getpid(), signal.SIGKILL)
+    elif behaviour == "kill parent":  # the Dask worker that the process belongs to
+        os.kill(os.getppid(), signal.SIGKILL)
+        threading.Event().wait()
+    elif behaviour == "kill parent once":
+        if not Path(marker).exists():
+            Path(marker).touch()
+            happen("kill parent")
     elif behaviour == "segfault":
         ctypes.string_at(0)
     elif behaviour == "hang":
         announce(marker)
         threading.Event().wait()
+    elif behaviour == "hang once":
+        if not list(Path(marker).iterdir()):
+            happen("hang", marker)
     elif behaviour == "raise":
         raise ValueError("no such luck")
     elif behaviour == "memory":

@@ -21,7 +21,7 @@ class _Account:
 
     seconds: float = 0.0
     running_since: list[float] = field(default_factory=list)
-    exit_codes: list[int] = field(default_factory=list)
+    exit_codes: list[int | None] = field(default_factory=list)
     verdict: TrialLostError | None = None
 
 
@@ -66,7 +66,7 @@ class TrialLedger:
             used = account.seconds + sum(now - begin for begin in account.running_since)
             return (self._limit - used) / max(1, len(account.running_since))
 
-    def note_death(self, trial: int, exit_code: int) -> None:
+    def note_death(self, trial: int, exit_code: int | None) -> None:
         """Take note that a worker has died over a fold of a trial; the second one is the last."""
         with self._lock:
             account = self._accounts[trial]

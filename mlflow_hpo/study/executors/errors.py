@@ -33,26 +33,26 @@ class FoldFailedError(HPOError):
     """A fold could not go to its worker process, not come back from it, or has tried to end it."""
 
 
-def died(exit_codes: list[int]) -> WorkerDiedError:
+def died(exit_codes: list[int | None]) -> WorkerDiedError:
     """Return what is said of a trial whose worker has died for the last time.
 
     Parameters
     ----------
-    exit_codes : list of int
-        How its workers ended, in order; a signal's number is negative.
+    exit_codes : list of int or None
+        How its workers ended, in order; a signal's number is negative, and None is a machine's or Dask worker's end.
     """
     causes = [cause_of_death(code) for code in exit_codes]
     told = f"{causes[0]}, twice" if len(set(causes)) == 1 else ", then ".join(causes)
     return WorkerDiedError(f"The trial is given up: its worker process {told}.")
 
 
-def cause_of_death(exit_code: int) -> str:
+def cause_of_death(exit_code: int | None) -> str:
     """Say how a process ended.
 
     Parameters
     ----------
-    exit_code : int
-        Its exit code; a signal's number is negative.
+    exit_code : int or None
+        Its exit code; a signal's number is negative. None where nothing of it was left to tell.
 
     Examples
     --------
@@ -61,6 +61,8 @@ def cause_of_death(exit_code: int) -> str:
     >>> cause_of_death(3)
     'ended by itself with exit code 3'
     """
+    if exit_code is None:
+        return "was lost with its Dask worker"
     if exit_code >= 0:
         return f"ended by itself with exit code {exit_code}"
     try:

@@ -1,0 +1,230 @@
+"""What runs in a Dask worker: keeps worker processes for a study's folds, and relays between them and the study."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import partial
+from typing import Any
+
+from distributed import Status, get_worker
+
+from mlflow_hpo.study.executors._process import WorkerProcess
+from mlflow_hpo.study.executors._seat import PatienceEnded, Seat, WorkerLost
+from mlflow_hpo.study.executors._sending import Parcel, SharedFile
+from mlflow_hpo.study.executors.errors import FoldFailedError
+
+# One for all studies: a scheduler keeps the last events of every topic that there ever was.
+TOPIC = "mlflow-hpo"
+# In the place of an event: the fold begins.
+STARTED = b""
+# A study whose process was killed leaves its worker processes behind; so much later they are gone.
+_IDLE_SECONDS = 600.0
+_GONE = (Status.closing, Status.closed, Status.failed)
+
+
+@dataclass(frozen=True)
+class Order:
+    """A fold on its way to a worker.
+
+    Parameters
+    ----------
+    study : str
+        Whose it is.
+    attempt : int
+        Its number among all attempts of the study.
+    pickled : bytes
+        The task.
+    spans : mapping of int to tuple
+        What it refers to: number of each shared object, and where its parts are in what was scattered.
+    n_threads : int
+        How many threads numerical libraries use in a worker process.
+    is_explicit : bool
+        Whether that counts whatever the worker's environment says.
+    """
+
+    study: str
+    attempt: int
+    pickled: bytes
+    spans: Mapping[int, tuple[tuple[int, int], ...]]
+    n_threads: int
+    is_explicit: bool
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What Dask calls it: all attempts are one group of tasks, which it holds back until a worker is free."""
+        return (f"mlflow-hpo-{self.study}", self.attempt)
+
+
+class End(Enum):
+    """How an attempt has ended."""
+
+    OUTCOME = "outcome"
+    FAILED = "failed"  # it could not begin, or not come back
+    DIED = "died"
+    STOPPED = "stopped"  # nobody waits for it
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What comes of an attempt.
+
+    Parameters
+    ----------
+    end : End
+    content : bytes
+        The pickled outcome.
+    said : str
+        Why there is none.
+    exit_code : int
+        Of the worker process, where it has died.
+    """
+
+    end: End
+    content: bytes = b""
+    said: str = ""
+    exit_code: int = 0
+
+
+def run_order(order: Order, *scattered: Any) -> Reply:
+    """Run a fold in a worker process beside this Dask worker.
+
+    Parameters
+    ----------
+    order : Order
+    *scattered : array of uint8
+        The content of the shared files, in the order of `Order.spans`.
+    """
+    worker = get_worker()
+    host = _host_of(order.study, worker.address)
+    files = tuple(
+        host.file(number, spans, content)
+        for (number, spans), content in zip(order.spans.items(), scattered, strict=True)
+    )
+    try:
+        with host.seat(partial(WorkerProcess, order.n_threads, is_explicit=order.is_explicit)) as seat:
+            return Reply(End.OUTCOME, seat.run(Parcel(order.pickled, files), _Relay(worker, order)))
+    except WorkerLost as death:
+        return Reply(End.DIED, said=str(death), exit_code=death.exit_code)
+    except FoldFailedError as error:
+        return Reply(End.FAILED, said=str(error))
+    except PatienceEnded:
+        return Reply(End.STOPPED)
+
+
+async def leave_study(study: str) -> None:
+    """End the worker processes of a study that is over, beside the worker's event loop."""
+    await asyncio.to_thread(_close_hosts, lambda name, host: name[0] == study)
+
+
+class _Relay:
+    """An attempt as the study hears of it: through Dask's own events, in their order, ahead of the reply."""
+
+    def __init__(self, worker: Any, order: Order) -> None:
+        self._worker = worker
+        self._order = order
+
+    def started(self) -> None:
+        self._tell(STARTED)
+
+    def heard(self, event: bytes) -> None:
+        self._tell(event)
+
+    def patience(self) -> float:
+        task = self._worker.state.tasks.get(self._order.key)
+        is_wanted = task is not None and task.state != "cancelled" and self._worker.status not in _GONE
+        return float("inf") if is_wanted else -1.0
+
+    def _tell(self, event: bytes) -> None:
+        order = self._order
+        self._worker.log_event(TOPIC, (order.study, order.attempt, self._worker.address, event))
+
+
+@dataclass
+class _Host:
+    """The worker processes of one study beside one Dask worker, and the data that they share."""
+
+    seats: list[Seat] = field(default_factory=list)
+    files: dict[int, SharedFile] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    n_busy: int = 0
+    is_closed: bool = False
+    used: float = field(default_factory=time.monotonic)
+
+    def file(self, number: int, spans: tuple[tuple[int, int], ...], content: Any) -> SharedFile:
+        """Return a file that worker processes map; it is written once."""
+        with self.lock:
+            if number not in self.files:
+                file = tempfile.TemporaryFile()  # noqa: SIM115  (it stays open as long as the host)
+                file.write(content)
+                file.flush()
+                self.files[number] = SharedFile(number, file, spans)
+            return self.files[number]
+
+    @contextmanager
+    def seat(self, start_worker: Callable[[], WorkerProcess]) -> Iterator[Seat]:
+        """Lend a seat that is free, the last used first."""
+        with self.lock:
+            seat = self.seats.pop() if self.seats else Seat(start_worker)
+            self.n_busy += 1
+        try:
+            yield seat
+        finally:
+            with self.lock:
+                self.n_busy -= 1
+                self.used = time.monotonic()
+                is_closed = self.is_closed
+                if not is_closed:
+                    self.seats.append(seat)
+            if is_closed:
+                seat.close()
+
+    @property
+    def is_left(self) -> bool:
+        """Whether nobody has come for a long time."""
+        with self.lock:
+            return not self.n_busy and time.monotonic() - self.used > _IDLE_SECONDS
+
+    def close(self) -> None:
+        """End the processes; those that are busy end as Dask cancels their folds."""
+        with self.lock:
+            self.is_closed = True
+            seats, self.seats = self.seats, []
+            files, self.files = self.files, {}
+        for seat in seats:
+            seat.close()
+        for shared in files.values():
+            shared.file.close()
+
+
+# By study and Dask worker: workers may be threads of one process.
+_hosts: dict[tuple[str, str], _Host] = {}
+_lock = threading.Lock()
+_watching = threading.Event()
+
+
+def _host_of(study: str, worker: str) -> _Host:
+    with _lock:
+        if not _watching.is_set():
+            _watching.set()
+            threading.Thread(target=_watch, name="mlflow-hpo-hosts", daemon=True).start()
+        return _hosts.setdefault((study, worker), _Host())
+
+
+def _watch() -> None:
+    while True:
+        time.sleep(_IDLE_SECONDS / 10)
+        _close_hosts(lambda name, host: host.is_left)
+
+
+def _close_hosts(is_meant: Callable[[tuple[str, str], _Host], bool]) -> None:
+    with _lock:
+        hosts = [_hosts.pop(name) for name, host in list(_hosts.items()) if is_meant(name, host)]
+    for host in hosts:
+        host.close()

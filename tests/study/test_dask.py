@@ -1,0 +1,297 @@
+"""A Dask cluster as the backend of a study: the library's results, whatever comes and goes on the cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import skopt
+from fragile import Fragile, hear
+from joblib import parallel_config
+from mlflow import MlflowClient
+from sklearn import model_selection
+from sklearn.exceptions import FitFailedWarning
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.tree import DecisionTreeClassifier
+from test_executors import is_gone, task
+from test_isolation import comparable, data, wait_until
+
+from mlflow_hpo import BayesSearchCV, GPSearchCV, GridSearchCV, HalvingGridSearchCV, RandomizedSearchCV, Tracking
+from mlflow_hpo.core.errors import HPOError, MissingPackageError
+from mlflow_hpo.core.reporting import current_reporter
+from mlflow_hpo.study.executors.cluster.pool import DaskPool
+
+distributed = pytest.importorskip("distributed")
+
+TIMEOUT = 60
+HERE = str(Path(__file__).parent)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two workers that are processes, as on other machines."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([HERE, os.environ.get("PYTHONPATH", "")]))
+        with distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+        ) as cluster:
+            yield cluster
+
+
+@pytest.fixture
+def client(cluster: Any) -> Iterator[Any]:
+    with distributed.Client(cluster, set_as_default=False) as client:
+        yield client
+        # Whatever a test has done: nothing of its study is left on the cluster.
+        wait_until(lambda: not any([*client.processing().values(), *client.has_what().values()]))
+
+
+def tracking(cluster: Any, **options: Any) -> Tracking:
+    return Tracking(backend="dask", scheduler=cluster.scheduler_address, **{"log_models": "none", **options})
+
+
+TREE = DecisionTreeClassifier(random_state=0)
+DEPTHS = {"max_depth": [1, 2, 3], "criterion": ["gini", "entropy"]}
+SEARCHES: dict[str, tuple[Callable[..., Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = {
+    "grid": (model_selection.GridSearchCV, GridSearchCV, (DEPTHS,), {"return_train_score": True}),
+    "random": (model_selection.RandomizedSearchCV, RandomizedSearchCV, (DEPTHS,), {"n_iter": 4, "random_state": 0}),
+    "halving": (
+        model_selection.HalvingGridSearchCV,
+        HalvingGridSearchCV,
+        (DEPTHS,),
+        {"random_state": 0, "min_resources": 20},
+    ),
+    "bayes": (skopt.BayesSearchCV, BayesSearchCV, ({"max_depth": (1, 5)},), {"n_iter": 3, "random_state": 0}),
+    "gp": (
+        lambda *args, **kwargs: GPSearchCV(*args, tracking=False, **kwargs),
+        GPSearchCV,
+        ({"max_depth": (1, 5)},),
+        {"n_calls": 4, "n_initial_points": 3, "random_state": 0},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_every_search_is_the_librarys(store: MlflowClient, client: Any, cluster: Any, name: str) -> None:
+    library, ours, arguments, options = SEARCHES[name]
+    X, y = data(3000 if name == "grid" else 4)  # large enough to be mapped
+    plain = library(TREE, *arguments, cv=3, **options).fit(X, y)
+    tracked = ours(TREE, *arguments, cv=3, tracking=tracking(cluster, log_models="best_fold"), **options).fit(X, y)
+    assert repr(comparable(tracked.cv_results_)) == repr(comparable(plain.cv_results_))
+    trials = tracked.study_.trials
+    assert set(trials["status"]) == {"FINISHED"}
+    assert len(trials) == len(plain.cv_results_["params"])
+
+
+class Reporting(Fragile):
+    """Has an epoch, and waits until somebody has seen it."""
+
+    def fit(self, X: Any, y: Any) -> Reporting:
+        reporter = current_reporter()
+        assert reporter is not None
+        reporter.end_epoch(reporter.begin_fit(None), 0, {"loss": 0.5})
+        wait_until(lambda: Path(self.marker).exists())
+        return super().fit(X, y)
+
+
+def test_epochs_of_all_workers_are_live(store: MlflowClient, client: Any, cluster: Any, tmp_path: Path) -> None:
+    marker = tmp_path / "seen"
+    seen: list[set[str]] = []
+
+    def watch() -> None:
+        while not (seen and len(seen[-1]) == 2):  # an epoch of each fold, while none of them has ended
+            runs = store.search_runs([store.get_experiment_by_name("tests").experiment_id])
+            seen.append({key for run in runs for key in run.data.metrics if key.endswith("/loss")})
+            time.sleep(0.05)
+        marker.touch()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    GridSearchCV(Reporting(marker=str(marker)), {"held": [1]}, cv=2, tracking=tracking(cluster)).fit(*data())
+    watcher.join(TIMEOUT)
+    assert seen[-1] == {"split0/loss", "split1/loss"}
+
+
+def test_deaths_cost_their_folds_and_no_others(
+    store: MlflowClient, client: Any, cluster: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    grid = [
+        {"behaviour": ["fine"]},
+        {"behaviour": ["kill once"], "marker": [str(tmp_path / "once")]},
+        {"behaviour": ["kill parent once"], "marker": [str(tmp_path / "once, a Dask worker")]},
+        {"behaviour": ["kill"]},
+        {"behaviour": ["hang"]},
+        {"behaviour": ["fine"]},
+    ]
+    search = GridSearchCV(Fragile(), grid, cv=2, tracking=tracking(cluster, trial_seconds=2.0))
+    with (
+        pytest.warns(FitFailedWarning, match="4 fits failed out of a total of 12"),
+        pytest.warns(UserWarning, match="non-finite"),
+    ):
+        search.fit(*data())
+    assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, False, False, True, True, False]
+    trials = search.study_.trials
+    errors = [store.get_run(run_id).data.tags.get("mlflow_hpo.error", "") for run_id in trials["run_id"]]
+    assert "killed by signal 9 (SIGKILL: out of memory, or killed by hand), twice" in errors[3]
+    assert "have run for 2 s" in errors[4]
+    assert "is gone" in caplog.text
+    wait_until(lambda: len(client.nthreads()) == 2)
+
+
+def test_a_trial_that_takes_two_workers_with_it_is_given_up(cluster: Any, client: Any) -> None:
+    with DaskPool(1, hear, scheduler=cluster.scheduler_address) as pool:
+        doomed = pool.submit(task("kill parent"))
+        assert (
+            doomed.result(TIMEOUT).lost
+            == "The trial is given up: its worker process was lost with its Dask worker, twice."
+        )
+    wait_until(lambda: len(client.nthreads()) == 2)
+
+
+def test_workers_come_and_go(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        distributed.LocalCluster(
+            n_workers=0, threads_per_worker=1, processes=False, dashboard_address=None, memory_limit=0
+        ) as cluster,
+        distributed.Client(cluster) as client,
+        DaskPool(1, hear) as pool,  # the cluster that this process has a client of
+    ):
+        X = np.arange(6.0)
+        first = pool.submit(task(trial=0, X=X), shared=[X])
+        wait_until(lambda: "has no workers; the study waits" in caplog.text)
+        assert not first.done()
+        cluster.scale(1)
+        assert first.result(TIMEOUT).lost is None
+        (only,) = client.nthreads()
+        marker = tmp_path / "pids"
+        marker.mkdir()
+        running = pool.submit(task("hang once", trial=1, X=X, parameters={"marker": str(marker)}), shared=[X])
+        wait_until(lambda: list(marker.iterdir()))
+        cluster.scale(2)
+        client.wait_for_workers(2, timeout=TIMEOUT)
+        client.retire_workers([only])  # with the data, and while a fold runs: it runs on the other one
+        assert running.result(TIMEOUT).lost is None
+        (pid,) = (int(path.name) for path in marker.iterdir())
+        wait_until(lambda: is_gone(pid))
+        cluster.scale(0)
+        wait_until(lambda: not client.nthreads())
+        last = pool.submit(task(trial=2, X=X), shared=[X])
+        cluster.scale(1)  # all that the data was on is gone
+        assert last.result(TIMEOUT).result["X"]["sum"] == 15.0
+    assert pool.submit(task()).cancelled()
+
+
+def test_joblibs_own_setting_means_the_same(store: MlflowClient, client: Any) -> None:
+    with client.as_current(), parallel_config("dask", inner_max_num_threads=1):
+        search = GridSearchCV(Fragile(), {"behaviour": ["fine", "kill"]}, cv=2, error_score=-1.0)
+        with pytest.warns(FitFailedWarning, match="2 fits failed out of a total of 4"):
+            search.fit(*data())
+    assert search.cv_results_["mean_test_score"].tolist() == [0.5, -1.0]
+
+
+def test_a_cluster_of_the_studys_own_ends_with_it(store: MlflowClient) -> None:
+    search = GridSearchCV(Fragile(), {"held": [1, 2]}, cv=2, n_jobs=2, tracking=Tracking(backend="dask"))
+    assert search.fit(*data()).cv_results_["mean_test_score"].tolist() == [0.5, 0.5]
+    assert not [thread for thread in threading.enumerate() if thread.name == "mlflow-hpo-dask"]
+
+
+def test_what_is_missing_is_said(store: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = Tracking(backend="dask", scheduler="tcp://127.0.0.1:9")
+    monkeypatch.setattr("mlflow_hpo.study.executors.cluster._connect._CONNECT_SECONDS", 0.5)
+    with pytest.raises(HPOError, match=r"no Dask scheduler at tcp://127\.0\.0\.1:9"):
+        GridSearchCV(Fragile(), {}, tracking=nowhere).fit(*data())
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingPackageError, match=r'pip install "mlflow-hpo\[dask\]"') as error:
+        GridSearchCV(Fragile(), {}, tracking=Tracking(backend="dask")).fit(*data())
+    assert isinstance(error.value.__cause__, ImportError)
+    assert not store.search_runs([store.get_experiment_by_name("tests").experiment_id])
+
+
+STUDY = """
+import sys, uuid
+from pathlib import Path
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from mlflow_hpo import GridSearchCV, Tracking
+
+class Constant(ClassifierMixin, BaseEstimator):
+    def __init__(self, folder, value=0):
+        self.folder, self.value = folder, value
+
+    def fit(self, X, y):
+        from fragile import happen
+        folder = Path(self.folder)
+        (folder / "fits" / f"{self.value} {uuid.uuid4()}").touch()
+        happen("hang" if self.value and (folder / "hang").exists() else "fine", str(folder / "pids"))
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.value)
+
+X, y = np.zeros((30, 2)), np.arange(30) % 3 == 0
+folder, scheduler = sys.argv[1:]
+tracking = Tracking(study="resumed", backend="dask", scheduler=scheduler, log_models="none")
+search = GridSearchCV(Constant(folder), {"value": [0, 1]}, cv=3, refit=False, tracking=tracking).fit(X, y)
+print(search.cv_results_["mean_test_score"].round(3).tolist(), search.study_.trials["status"].tolist())
+"""
+
+
+def test_a_study_that_is_killed_goes_on(store: MlflowClient, client: Any, cluster: Any, tmp_path: Path) -> None:
+    script = tmp_path / "study.py"
+    script.write_text(STUDY)
+    (tmp_path / "hang").touch()
+    for name in ("fits", "pids"):
+        (tmp_path / name).mkdir()
+    command = [sys.executable, str(script), str(tmp_path), cluster.scheduler_address]
+    for n_starts, number in enumerate([signal.SIGINT, signal.SIGKILL]):
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as study:
+            wait_until(lambda: len(list((tmp_path / "pids").iterdir())) == 2 and has_trial(store))
+            study.send_signal(number)
+            assert study.wait(TIMEOUT) != 0
+        # Those who hung are stopped, though nothing waits for them any more.
+        pids = [int(path.name) for path in (tmp_path / "pids").iterdir()]
+        wait_until(lambda pids=pids: all(is_gone(pid) for pid in pids))
+        for path in (tmp_path / "pids").iterdir():
+            path.unlink()
+        assert len(list((tmp_path / "fits").glob("0*"))) == 3, n_starts
+    (tmp_path / "hang").unlink()
+    told = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=True)
+    assert told.stdout == "[0.667, 0.333] ['FINISHED', 'FINISHED']\n"
+    assert len(list((tmp_path / "fits").glob("0*"))) == 3  # no fold was trained twice
+
+
+def has_trial(store: MlflowClient) -> bool:
+    runs = store.search_runs([store.get_experiment_by_name("tests").experiment_id])
+    return any("mean_test_score" in run.data.metrics for run in runs)
+
+
+@pytest.mark.slow
+def test_keras_models_train_on_the_cluster(store: MlflowClient, client: Any, cluster: Any) -> None:
+    keras = pytest.importorskip("keras")
+    from mlflow_hpo import KerasClassifier
+
+    def create_model(rate: float = 0.1) -> Any:
+        model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2, activation="softmax")])
+        model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy")
+        return model
+
+    X, y = data()
+    model = KerasClassifier(create_model, epochs=3, verbose=0, random_state=0)
+    plain = model_selection.GridSearchCV(model, {"rate": [0.1, 0.01]}, cv=2).fit(X, y)
+    options = tracking(cluster, log_models="best_fold")
+    ours = GridSearchCV(model, {"rate": [0.1, 0.01]}, cv=2, tracking=options).fit(X, y)
+    assert repr(comparable(ours.cv_results_)) == repr(comparable(plain.cv_results_))
+    run_id = ours.study_.trials["run_id"][0]
+    assert len(store.get_metric_history(run_id, "split1/loss")) == 3
+    assert len(store.search_logged_models([ours.study_.experiment_id])) == 3
