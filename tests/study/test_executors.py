@@ -230,5 +230,6 @@ def test_a_trial_has_one_limit_for_all_its_folds() -> None:
     )
 
 
-def test_unknown_signals_are_told_by_number() -> None:
+def test_causes_of_death_are_told() -> None:
     assert cause_of_death(-99) == "was killed by signal 99"
+    assert cause_of_death(None) == "was lost with its Dask worker"

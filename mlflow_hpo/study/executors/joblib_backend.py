@@ -55,6 +55,12 @@ class ExecutorBackend(ParallelBackendBase):
         """Return the number of workers, 2 for a single one: joblib passes a backend by that runs one job at a time."""
         return max(2, self._n_workers)
 
+    def configure(self, n_jobs: int = 1, parallel: Any = None, **options: Any) -> int:
+        """Have an executor before the study opens: where there can be none, there is no run."""
+        self.parallel = parallel
+        self.start_call()
+        return self.effective_n_jobs(n_jobs)
+
     def start_call(self) -> None:
         """Have an executor."""
         self._executor = self._executor or self._make_executor()

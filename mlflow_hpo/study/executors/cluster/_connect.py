@@ -69,7 +69,11 @@ def connected(scheduler: str | None, n_workers: int, *, current: Any = None) -> 
         # `__main__` guard too. Its memory is this process's, and not for Dask to watch.
         cluster = closing.enter_context(
             LocalCluster(
-                n_workers=n_workers, threads_per_worker=1, processes=False, memory_limit=0, dashboard_address=None
+                n_workers=n_workers,
+                threads_per_worker=1,
+                processes=False,
+                memory_limit=0,
+                dashboard_address="127.0.0.1:0",
             )
         )
         client = closing.enter_context(Client(cluster, set_as_default=False))
