@@ -1,5 +1,7 @@
 """How a task leaves this process: pickled, with what many tasks share in a file that workers map into memory.
 
+What they share is the data, and the user's functions and classes that no worker could import.
+
 The file has no name: nobody else can open it, and it is gone with the last process that holds it, whatever ends that.
 """
 
@@ -8,14 +10,17 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from types import FunctionType
 from typing import IO, Any
 
 import cloudpickle
 import numpy as np
+from cloudpickle.cloudpickle import list_registry_pickle_by_value
 
 from mlflow_hpo.study.executors.errors import FoldFailedError
 from mlflow_hpo.study.fold import FoldTask
@@ -114,7 +119,9 @@ class Sender:
     def file_of(self, content: Any) -> SharedFile | None:
         """Return the file of a shared object, written now if that is still to be done; None for any other object."""
         if id(content) not in self._objects:
-            return None
+            if not _is_users_code(content):
+                return None
+            self._objects[id(content)] = content
         with self._lock:
             if id(content) not in self._files:
                 self._files[id(content)] = _written(len(self._files), content)
@@ -143,6 +150,15 @@ class _Pickler(cloudpickle.Pickler):
             return None
         self.files[shared.number] = shared
         return shared.number
+
+
+def _is_users_code(content: Any) -> bool:
+    """Whether this is a function or class of a module that goes by value, as `__main__` does: that is costly."""
+    if type(content) is not FunctionType and not isinstance(content, type):
+        return False
+    module = sys.modules.get(content.__module__ or "")
+    is_named = getattr(module, content.__name__, None) is content
+    return is_named and (content.__module__ == "__main__" or content.__module__ in list_registry_pickle_by_value())
 
 
 def _written(number: int, content: Any) -> SharedFile:

@@ -70,7 +70,7 @@ class ExecutorBackend(ParallelBackendBase):
         executor, task = self._executor, self._to_task(func)
         if executor is None:
             return cancelled()
-        future = executor.submit(task, shared=_data(task))
+        future = executor.submit(task, shared=_shared(task))
         if callback is not None:
             future.add_done_callback(callback)
         return future
@@ -90,7 +90,8 @@ class ExecutorBackend(ParallelBackendBase):
             executor.close()
 
 
-def _data(task: FoldTask) -> Iterator[Any]:
+def _shared(task: FoldTask) -> Iterator[Any]:
     yield from task.args[1:]
+    yield task.template
     for name in _DATA_ARGUMENTS:
         yield from (task.kwargs.get(name) or {}).values()

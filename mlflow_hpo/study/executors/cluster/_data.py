@@ -1,8 +1,9 @@
-"""The data of a study on a cluster: scattered once, and again when all workers that had it are gone."""
+"""What folds share, on its way to a cluster: scattered once, and again when all workers that had it are gone."""
 
 from __future__ import annotations
 
 import mmap
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +13,14 @@ from mlflow_hpo.study.executors._sending import SharedFile
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+    from mlflow_hpo.study.executors.cluster._host import CarriedFile
 
-class ScatteredData:
-    """What folds share, on the workers of a cluster.
+# What is smaller goes along with each fold: looking after it would cost more.
+_SCATTERED_BYTES = 64_000
+
+
+class Data:
+    """The shared files of a study.
 
     Parameters
     ----------
@@ -24,9 +30,20 @@ class ScatteredData:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._futures: dict[int, Future] = {}
+        self._carried: dict[int, CarriedFile] = {}
 
-    def there(self, shared: SharedFile) -> Future:
-        """Return the content of a shared file as a task takes it; send it, if the cluster does not have it.
+    def carried(self, shared: SharedFile) -> CarriedFile:
+        """Return what an order says of a file."""
+        from mlflow_hpo.study.executors.cluster._host import CarriedFile
+
+        if shared.number not in self._carried:
+            size = os.fstat(shared.file.fileno()).st_size
+            content = None if size > _SCATTERED_BYTES else os.pread(shared.file.fileno(), size, 0)
+            self._carried[shared.number] = CarriedFile(shared.number, shared.spans, content)
+        return self._carried[shared.number]
+
+    def scattered(self, shared: SharedFile) -> Future:
+        """Return the content of a file as a task takes it; send it, if the cluster does not have it.
 
         Parameters
         ----------

@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -30,6 +30,25 @@ _GONE = (Status.closing, Status.closed, Status.failed)
 
 
 @dataclass(frozen=True)
+class CarriedFile:
+    """An object that many folds share, on its way to a worker.
+
+    Parameters
+    ----------
+    number : int
+        What it is called in tasks.
+    spans : tuple of (int, int)
+        Begin and end of the pickle, and of each array behind it.
+    content : bytes or None
+        The file; None where it is large, and was scattered.
+    """
+
+    number: int
+    spans: tuple[tuple[int, int], ...]
+    content: bytes | None
+
+
+@dataclass(frozen=True)
 class Order:
     """A fold on its way to a worker.
 
@@ -41,8 +60,8 @@ class Order:
         Its number among all attempts of the study.
     pickled : bytes
         The task.
-    spans : mapping of int to tuple
-        What it refers to: number of each shared object, and where its parts are in what was scattered.
+    files : tuple of CarriedFile
+        What it refers to.
     n_threads : int
         How many threads numerical libraries use in a worker process.
     is_explicit : bool
@@ -52,7 +71,7 @@ class Order:
     study: str
     attempt: int
     pickled: bytes
-    spans: Mapping[int, tuple[tuple[int, int], ...]]
+    files: tuple[CarriedFile, ...]
     n_threads: int
     is_explicit: bool
 
@@ -99,14 +118,12 @@ def run_order(order: Order, *scattered: Any) -> Reply:
     ----------
     order : Order
     *scattered : array of uint8
-        The content of the shared files, in the order of `Order.spans`.
+        The contents of the files that it does not carry, in their order.
     """
     worker = get_worker()
     host = _host_of(order.study, worker.address)
-    files = tuple(
-        host.file(number, spans, content)
-        for (number, spans), content in zip(order.spans.items(), scattered, strict=True)
-    )
+    contents = iter(scattered)
+    files = tuple(host.file(file, next(contents) if file.content is None else file.content) for file in order.files)
     try:
         with host.seat(partial(WorkerProcess, order.n_threads, is_explicit=order.is_explicit)) as seat:
             return Reply(End.OUTCOME, seat.run(Parcel(order.pickled, files), _Relay(worker, order)))
@@ -157,15 +174,15 @@ class _Host:
     is_closed: bool = False
     used: float = field(default_factory=time.monotonic)
 
-    def file(self, number: int, spans: tuple[tuple[int, int], ...], content: Any) -> SharedFile:
+    def file(self, carried: CarriedFile, content: Any) -> SharedFile:
         """Return a file that worker processes map; it is written once."""
         with self.lock:
-            if number not in self.files:
+            if carried.number not in self.files:
                 file = tempfile.TemporaryFile()  # noqa: SIM115  (it stays open as long as the host)
                 file.write(content)
                 file.flush()
-                self.files[number] = SharedFile(number, file, spans)
-            return self.files[number]
+                self.files[carried.number] = SharedFile(carried.number, file, carried.spans)
+            return self.files[carried.number]
 
     @contextmanager
     def seat(self, start_worker: Callable[[], WorkerProcess]) -> Iterator[Seat]:

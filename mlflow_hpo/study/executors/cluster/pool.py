@@ -28,7 +28,7 @@ from mlflow_hpo.study.executors._ledger import TrialLedger
 from mlflow_hpo.study.executors._sending import Parcel, Sender
 from mlflow_hpo.study.executors._turns import unpacked
 from mlflow_hpo.study.executors.cluster._connect import Cluster, connected
-from mlflow_hpo.study.executors.cluster._data import ScatteredData
+from mlflow_hpo.study.executors.cluster._data import Data
 from mlflow_hpo.study.executors.contract import Hear
 from mlflow_hpo.study.executors.errors import FoldFailedError
 from mlflow_hpo.study.fold import FoldOutcome, FoldTask
@@ -106,7 +106,7 @@ class DaskPool:
         self._ledger = TrialLedger(trial_seconds)
         self._has_limit = trial_seconds is not None
         self._sender = Sender()
-        self._data = ScatteredData(self._cluster.client)
+        self._data = Data(self._cluster.client)
         self._waiting: deque[_Job] = deque()
         self._running: dict[int, _Job] = {}
         self._n_attempts = 0
@@ -211,11 +211,12 @@ class DaskPool:
             return
         self._n_attempts += 1
         job.attempt = self._n_attempts
-        spans = {shared.number: shared.spans for shared in job.parcel.files}
-        order = Order(self._study, job.attempt, job.parcel.pickled, spans, *self._threads)
+        files = tuple(map(self._data.carried, job.parcel.files))
+        large = [shared for shared, file in zip(job.parcel.files, files, strict=True) if file.content is None]
+        order = Order(self._study, job.attempt, job.parcel.pickled, files, *self._threads)
         client = self._cluster.client
         try:
-            scattered = [self._data.there(shared) for shared in job.parcel.files]
+            scattered = [self._data.scattered(shared) for shared in large]
         except (OSError, TimeoutError):  # the workers have gone meanwhile
             _logger.debug("The data could not be scattered", exc_info=True)
             self._workers = {}
