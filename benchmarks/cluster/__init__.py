@@ -1,1 +1,1 @@
-"""A study on a simulated Dask cluster: is the coordinator fast enough, and does a trial cost the same to the end?"""
+"""A study on a simulated Dask cluster: whether the coordinator is fast enough, and what a trial costs in the end."""
