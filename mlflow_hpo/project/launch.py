@@ -85,6 +85,8 @@ def build_tracking(config: StudySection) -> Tracking:
         max_seconds=config.max_seconds,
         patience=config.patience,
         isolation=config.isolation,
+        backend=config.backend,
+        scheduler=config.scheduler,
         trial_seconds=config.trial_seconds,
         nan_loss=config.nan_loss,
         report=config.report,

@@ -91,6 +91,8 @@ MISTAKES = [
     ({"task": ""}, "task: is missing; classification or regression"),
     ({"data": ""}, "data: is missing; where the samples come from"),
     ({"space": ""}, "space: is missing; the hyperparameters"),
+    ({"scheduler": "'tcp://10.0.0.1:8786'"}, "scheduler: is the address of a Dask scheduler: it needs backend: dask"),
+    ({"trial_seconds": "60"}, "trial_seconds: needs isolation: process \\(or backend: dask\\)"),
     # types
     ({"trials": "'3'"}, "trials: is a whole number; got '3'"),
     ({"trials": "2.5"}, "trials: is a whole number; got 2.5"),

@@ -43,6 +43,8 @@ _PATHS = {
     "max_seconds": ("max_seconds",),
     "patience": ("patience",),
     "isolation": ("isolation",),
+    "backend": ("backend",),
+    "scheduler": ("scheduler",),
     "trial_seconds": ("trial_seconds",),
 }
 
@@ -105,7 +107,9 @@ def _study_options(command: Any) -> Any:
         click.option("--max-seconds", type=Number(), help="No trial begins after so many seconds."),
         click.option("--patience", type=WholeNumber(), help="End after so many trials without a better one."),
         click.option("--isolation", type=Text(), metavar="process", help="Train in worker processes that may crash."),
-        click.option("--trial-seconds", type=Number(), help="How long a trial may take, with --isolation process."),
+        click.option("--backend", type=Text(), metavar="loky|dask", help="Whose workers train."),
+        click.option("--scheduler", type=Text(), help="Address of the Dask scheduler; else a cluster is started."),
+        click.option("--trial-seconds", type=Number(), help="How long a trial may take; needs isolation or dask."),
         click.option("--resume-as", type=YesNo(), hidden=True),  # MLproject passes values, not flags
         click.option("--debug", is_flag=True, help="Show tracebacks and what TensorFlow and MLflow say."),
     ]

@@ -21,8 +21,13 @@ def check_tracking(study: StudySection) -> Iterator[Problem]:
     """Yield what is wrong with the names under which a study is kept."""
     if study.keep_best is not None and study.log_models == "none":
         yield Problem(("keep_best",), "keeps models, and log_models: none keeps none; remove one of them.")
-    if study.trial_seconds is not None and study.isolation is None:
-        yield Problem(("trial_seconds",), "needs isolation: process; only a process can be stopped within a fit.")
+    if study.scheduler is not None and study.backend != "dask":
+        yield Problem(("scheduler",), "is the address of a Dask scheduler: it needs backend: dask.")
+    if study.trial_seconds is not None and study.isolation is None and study.backend != "dask":
+        yield Problem(
+            ("trial_seconds",),
+            "needs isolation: process (or backend: dask); only a process can be stopped within a fit.",
+        )
     if study.register_as is not None and not is_model_name(study.register_as):
         yield Problem(("register_as",), f"{MODEL_NAME}; got {shown(study.register_as)}.")
     if not is_alias(study.alias):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, Stri
 from pydantic.config import JsonDict
 
 from mlflow_hpo.core._space_checks import Prior
-from mlflow_hpo.core.config import Isolation, LogModels, NanLoss
+from mlflow_hpo.core.config import Backend, Isolation, LogModels, NanLoss
 
 Strategy = Literal["grid", "random", "bayes"]
 Task = Literal["classification", "regression"]
@@ -223,7 +223,11 @@ class StudySection(Section):
     max_seconds: Seconds | None = Field(None, description="no trial begins after so many seconds")
     patience: AtLeastOne | None = Field(None, description="the study ends after so many trials without a better one")
     isolation: Isolation | None = Field(None, description="process: train in worker processes that may crash")
-    trial_seconds: Seconds | None = Field(None, description="how long a trial may take (with isolation: process)")
+    backend: Backend | None = Field(None, description="whose workers train: loky (this machine), dask (a cluster)")
+    scheduler: Name | None = Field(None, description="address of the Dask scheduler; without one, a cluster is started")
+    trial_seconds: Seconds | None = Field(
+        None, description="how long a trial may take (with isolation: process or backend: dask)"
+    )
     nan_loss: NanLoss = Field("fail", description="what becomes of a fold whose loss is NaN or infinite")
     report: StrictBool = Field(True, description="whether the study's run has a report.html")
     tags: dict[Name, StrictStr] = Field(default_factory=dict, description="tags of the study's run")
