@@ -22,8 +22,8 @@ from mlflow_hpo.study.executors.errors import FoldFailedError
 
 # One for all studies: a scheduler keeps the last events of every topic that there ever was.
 TOPIC = "mlflow-hpo"
-# In the place of an event: the fold begins.
-STARTED = b""
+# An outcome of this size goes as an event: it has left its worker before that begins the next fold, and may die of it.
+_PUSHED_BYTES = 64_000
 # A study whose process was killed leaves its worker processes behind; so much later they are gone.
 _IDLE_SECONDS = 600.0
 _GONE = (Status.closing, Status.closed, Status.failed)
@@ -81,6 +81,14 @@ class Order:
         return (f"mlflow-hpo-{self.study}", self.attempt)
 
 
+class Said(Enum):
+    """What a worker tells of an attempt while it runs; the values go over the wire."""
+
+    STARTED = "started"
+    EVENT = "event"
+    ENDED = "ended"  # with its pickled outcome, where that is small
+
+
 class End(Enum):
     """How an attempt has ended."""
 
@@ -98,7 +106,7 @@ class Reply:
     ----------
     end : End
     content : bytes
-        The pickled outcome.
+        The pickled outcome, where it is large.
     said : str
         Why there is none.
     exit_code : int
@@ -126,7 +134,10 @@ def run_order(order: Order, *scattered: Any) -> Reply:
     files = tuple(host.file(file, next(contents) if file.content is None else file.content) for file in order.files)
     try:
         with host.seat(partial(WorkerProcess, order.n_threads, is_explicit=order.is_explicit)) as seat:
-            return Reply(End.OUTCOME, seat.run(Parcel(order.pickled, files), _Relay(worker, order)))
+            relay = _Relay(worker, order)
+            outcome = seat.run(Parcel(order.pickled, files), relay)
+        relay.ended(outcome if len(outcome) <= _PUSHED_BYTES else b"")
+        return Reply(End.OUTCOME, outcome if len(outcome) > _PUSHED_BYTES else b"")
     except WorkerLost as death:
         return Reply(End.DIED, said=str(death), exit_code=death.exit_code)
     except FoldFailedError as error:
@@ -148,19 +159,22 @@ class _Relay:
         self._order = order
 
     def started(self) -> None:
-        self._tell(STARTED)
+        self._tell(Said.STARTED)
 
     def heard(self, event: bytes) -> None:
-        self._tell(event)
+        self._tell(Said.EVENT, event)
+
+    def ended(self, outcome: bytes) -> None:
+        self._tell(Said.ENDED, outcome)
 
     def patience(self) -> float:
         task = self._worker.state.tasks.get(self._order.key)
         is_wanted = task is not None and task.state != "cancelled" and self._worker.status not in _GONE
         return float("inf") if is_wanted else -1.0
 
-    def _tell(self, event: bytes) -> None:
+    def _tell(self, what: Said, content: bytes = b"") -> None:
         order = self._order
-        self._worker.log_event(TOPIC, (order.study, order.attempt, self._worker.address, event))
+        self._worker.log_event(TOPIC, (order.study, order.attempt, self._worker.address, what.value, content))
 
 
 @dataclass

@@ -233,10 +233,7 @@ class DaskPool:
         if job is None:  # it was given up, or is run anew
             return
         if reply.end is End.OUTCOME:
-            try:
-                self._end(job, unpacked(reply.content))
-            except FoldFailedError as error:
-                self._end(job, failed_outcome(job.task, error, _seconds(job)))
+            self._end_with(job, reply.content)
         elif reply.end is End.FAILED:
             self._end(job, failed_outcome(job.task, FoldFailedError(reply.said), _seconds(job)))
         else:
@@ -268,21 +265,36 @@ class DaskPool:
                 "the versions of Python and of packages that the study has."
             ) from error
 
-    def _event(self, attempt: int, worker: str, event: bytes) -> None:
+    def _event(self, attempt: int, worker: str, what: str, content: bytes) -> None:
+        from mlflow_hpo.study.executors.cluster._host import Said
+
         job = self._running.get(attempt)
         if job is None:
             return
-        if event:
-            self._hear(pickle.loads(event))
-            return
+        if what == Said.EVENT.value:
+            self._hear(pickle.loads(content))
+        elif what == Said.STARTED.value:
+            self._started(job, worker)
+        else:
+            job.worker = None  # if that dies now, it is not of this fold
+            job.clock.close()
+            if content:
+                self._end_with(job, content)
+
+    def _started(self, job: _Job, worker: str) -> None:
         if job.worker is not None:  # Dask has begun anew elsewhere
             self._note_gone(job, job.worker)
             if job.attempt not in self._running:
                 return
         job.worker = worker
         job.began = time.monotonic()
-        job.clock.close()
         job.clock.enter_context(self._ledger.running(job.task.trial))
+
+    def _end_with(self, job: _Job, outcome: bytes) -> None:
+        try:
+            self._end(job, unpacked(outcome))
+        except FoldFailedError as error:
+            self._end(job, failed_outcome(job.task, error, _seconds(job)))
 
     def _note_gone(self, job: _Job, worker: str) -> None:
         """Take note that a fold's worker is gone, be it on purpose; Dask runs the fold on another one by itself."""
