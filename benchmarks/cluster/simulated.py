@@ -23,6 +23,10 @@ from mlflow_hpo.study.executors._worker import EVENT, OUTCOME, STARTED
 from mlflow_hpo.study.executors.cluster import _host
 
 
+# What 64 workers in one process would do 64 times, and what is none of the coordinator's cost.
+QUIET = {"distributed.admin.tick.interval": "10s", "distributed.worker.profile.enabled": False}
+
+
 class WorkerThread:
     """What a `WorkerProcess` does, in a thread: 64 processes that sleep would not fit beside what is measured."""
 
@@ -71,7 +75,7 @@ def main() -> None:
     arguments = parser.parse_args()
     _host.WorkerProcess = WorkerThread
     with (
-        dask.config.set({"distributed.admin.tick.limit": "1h", "distributed.worker.profile.enabled": False}),
+        dask.config.set(QUIET),
         LocalCluster(
             n_workers=arguments.n_workers,
             threads_per_worker=1,
