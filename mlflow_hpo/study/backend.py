@@ -171,8 +171,14 @@ class FoldWrapper:
 
 
 def _without_search(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Leave the search out, unless scikit-learn's callbacks ask for it: it need not pickle, and is less to import."""
-    return kwargs if getattr(kwargs["caller"], "_skl_callbacks", None) else {**kwargs, "caller": None}
+    """Leave out what scikit-learn's callbacks ask for, if there are none.
+
+    The search need not pickle, and is less to import. The context knows all folds of the search: with each of them all
+    of it would travel, and a fold would cost more the longer the search is.
+    """
+    if getattr(kwargs["caller"], "_skl_callbacks", None):
+        return kwargs
+    return {name: None if name in ("caller", "callback_ctx") else value for name, value in kwargs.items()}
 
 
 class _Known:
