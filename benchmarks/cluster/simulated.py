@@ -22,9 +22,12 @@ from mlflow_hpo.study.executors._sending import Parcel
 from mlflow_hpo.study.executors._worker import EVENT, OUTCOME, STARTED
 from mlflow_hpo.study.executors.cluster import _host
 
-
 # What 64 workers in one process would do 64 times, and what is none of the coordinator's cost.
-QUIET = {"distributed.admin.tick.interval": "10s", "distributed.worker.profile.enabled": False}
+QUIET = {
+    "distributed.admin.tick.interval": "10s",
+    "distributed.admin.system-monitor.interval": "60s",
+    "distributed.worker.profile.enabled": False,
+}
 
 
 class WorkerThread:

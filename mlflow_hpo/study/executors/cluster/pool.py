@@ -224,7 +224,12 @@ class DaskPool:
             return
         job.answer = client.submit(run_order, order, *scattered, key=order.key, pure=False)
         self._running[job.attempt] = job
-        client.loop.add_callback(self._fetch, job.attempt, job.answer)
+        job.answer.add_done_callback(partial(self._on_done, job.attempt))
+
+    def _done(self, attempt: int, answer: Any) -> None:
+        """Take the reply off its worker, unless all that is in it has come as an event."""
+        if attempt in self._running:
+            self._cluster.client.loop.add_callback(self._fetch, attempt, answer)
 
     def _reply(self, attempt: int, reply: Any) -> None:
         from mlflow_hpo.study.executors.cluster._host import End
@@ -350,8 +355,10 @@ class DaskPool:
         if study == self._study:
             self._inbox.put(partial(self._event, *said))
 
+    def _on_done(self, attempt: int, answer: Any) -> None:
+        self._inbox.put(partial(self._done, attempt, answer))
+
     async def _fetch(self, attempt: int, answer: Any) -> None:
-        """Take the reply off its worker as soon as it is there."""
         try:
             reply = await self._cluster.client.gather(answer, asynchronous=True)
         except BaseException as error:
