@@ -30,7 +30,7 @@ from mlflow_hpo.core.config import NanLoss, Tracking
 from mlflow_hpo.core.errors import UnsupportedOptionError
 from mlflow_hpo.study.channel import EventChannel
 from mlflow_hpo.study.executors._worker import tell_study
-from mlflow_hpo.study.executors.cluster.pool import MANY_WORKERS, DaskPool
+from mlflow_hpo.study.executors.cluster.pool import DaskPool
 from mlflow_hpo.study.executors.joblib_backend import ExecutorBackend
 from mlflow_hpo.study.executors.pool import WorkerPool
 from mlflow_hpo.study.fold import FoldEvent, FoldOutcome, FoldTask
@@ -268,7 +268,7 @@ def _isolated(outer: ParallelBackendBase, wrapper: FoldWrapper, tracking: Tracki
     n_workers = outer.effective_n_jobs(n_jobs)
     n_threads = outer.inner_max_num_threads
     make_pool = partial(WorkerPool, n_workers, wrapper.hear, trial_seconds=tracking.trial_seconds, n_threads=n_threads)
-    return ExecutorBackend(make_pool, n_workers, wrapper.wrap_one, wrapper.unwrap, outer.nesting_level)
+    return ExecutorBackend(make_pool, wrapper.wrap_one, wrapper.unwrap, outer.nesting_level)
 
 
 def _is_dask(backend: ParallelBackendBase) -> bool:
@@ -288,7 +288,7 @@ def _on_dask(outer: ParallelBackendBase, wrapper: FoldWrapper, tracking: Trackin
         trial_seconds=tracking.trial_seconds,
         n_threads=outer.inner_max_num_threads,
     )
-    return ExecutorBackend(make_pool, MANY_WORKERS, wrapper.wrap_one, wrapper.unwrap, outer.nesting_level)
+    return ExecutorBackend(make_pool, wrapper.wrap_one, wrapper.unwrap, outer.nesting_level, may_grow=True)
 
 
 def _tracked(outer: ParallelBackendBase, wrapper: FoldWrapper) -> ParallelBackendBase:

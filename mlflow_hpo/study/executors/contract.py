@@ -20,6 +20,11 @@ class Executor(Protocol):
     given up: its folds have outcomes that say so (`FoldOutcome.lost`).
     """
 
+    @property
+    def n_workers(self) -> int:
+        """How many folds run at a time, now."""
+        ...
+
     def submit(self, task: FoldTask, shared: Iterable[Any] = ()) -> Future[FoldOutcome]:
         """Queue a fold.
 

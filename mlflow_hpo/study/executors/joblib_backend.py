@@ -12,6 +12,9 @@ from mlflow_hpo.study.executors.contract import Executor
 from mlflow_hpo.study.executors.pool import cancelled
 from mlflow_hpo.study.fold import FoldOutcome, FoldTask
 
+# scikit-learn's. joblib counts the workers once, and those of a cluster may become more.
+_DEFAULT_PRE_DISPATCH = "2*n_jobs"
+_LEAST_AHEAD = 512
 # Arguments of `_fit_and_score` that hold data, by name; X and y come by position.
 _DATA_ARGUMENTS = ("fit_params", "score_params")
 
@@ -23,14 +26,14 @@ class ExecutorBackend(ParallelBackendBase):
     ----------
     make_executor : callable
         Makes the executor.
-    n_workers : int
-        How many workers it has: joblib submits a few folds for each before one has ended.
     to_task : callable
         Returns the fold in a batch of one.
     to_results : callable
         Returns what joblib gets for outcomes, and raises what a fold raised.
     nesting_level : int or None
         As of the backend that joblib would have used.
+    may_grow : bool
+        Whether the executor may have more workers later.
     """
 
     supports_retrieve_callback = True
@@ -39,26 +42,29 @@ class ExecutorBackend(ParallelBackendBase):
     def __init__(
         self,
         make_executor: Callable[[], Executor],
-        n_workers: int,
         to_task: Callable[[BatchedCalls], FoldTask],
         to_results: Callable[[list[FoldOutcome]], list[Any]],
         nesting_level: int | None,
+        *,
+        may_grow: bool = False,
     ) -> None:
         super().__init__(nesting_level=nesting_level)
         self._make_executor = make_executor
-        self._n_workers = n_workers
+        self._may_grow = may_grow
         self._to_task = to_task
         self._to_results = to_results
         self._executor: Executor | None = None
 
     def effective_n_jobs(self, n_jobs: int) -> int:
         """Return the number of workers, 2 for a single one: joblib passes a backend by that runs one job at a time."""
-        return max(2, self._n_workers)
+        return max(2, self._executor.n_workers if self._executor is not None else 0)
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **options: Any) -> int:
         """Have an executor before the study opens: where there can be none, there is no run."""
         self.parallel = parallel
         self.start_call()
+        if self._may_grow and parallel is not None and parallel.pre_dispatch == _DEFAULT_PRE_DISPATCH:
+            parallel.pre_dispatch = max(_LEAST_AHEAD, 2 * self.effective_n_jobs(n_jobs))
         return self.effective_n_jobs(n_jobs)
 
     def start_call(self) -> None:

@@ -66,7 +66,7 @@ class WorkerPool:
     def __init__(
         self, n_workers: int, hear: Hear, *, trial_seconds: float | None = None, n_threads: int | None = None
     ) -> None:
-        self._n_workers = n_workers
+        self.n_workers = n_workers
         self._hear = hear
         self._n_threads = n_threads
         self._ledger = TrialLedger(trial_seconds)
@@ -103,7 +103,7 @@ class WorkerPool:
                 return cancelled()
             self._sender.share(shared)
             self._waiting.append(job)
-            if self._n_idle < len(self._waiting) and len(self._keepers) < self._n_workers:
+            if self._n_idle < len(self._waiting) and len(self._keepers) < self.n_workers:
                 self._add_keeper()
             self._changed.notify()
         return job.future
@@ -154,4 +154,4 @@ class WorkerPool:
     def _start_worker(self) -> WorkerProcess:
         if self._n_threads is not None:
             return WorkerProcess(self._n_threads, is_explicit=True)
-        return WorkerProcess(max(1, cpu_count() // self._n_workers))
+        return WorkerProcess(max(1, cpu_count() // self.n_workers))

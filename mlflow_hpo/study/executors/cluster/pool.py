@@ -34,8 +34,6 @@ from mlflow_hpo.study.executors.errors import FoldFailedError
 from mlflow_hpo.study.fold import FoldOutcome, FoldTask
 
 _logger = logging.getLogger(__name__)
-# As many as joblib is to have folds ready for: a cluster may grow, and joblib asks once.
-MANY_WORKERS = 256
 # The scheduler has at least so many folds to give: who joins finds work, and an adaptive cluster a reason to grow.
 _LEAST_AHEAD = 64
 _FOLDS_A_THREAD = 2
@@ -116,6 +114,7 @@ class DaskPool:
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._is_closed = False
         self._listen()
+        self._look()
         self._thread = threading.Thread(target=self._decide, name="mlflow-hpo-dask", daemon=True)
         self._thread.start()
 
@@ -124,6 +123,11 @@ class DaskPool:
 
     def __exit__(self, *exc_info: Any) -> None:
         self.close()
+
+    @property
+    def n_workers(self) -> int:
+        """How many folds run at a time, now; of a cluster without workers, 1."""
+        return sum(self._workers.values()) or 1
 
     def submit(self, task: FoldTask, shared: Iterable[Any] = ()) -> Future[FoldOutcome]:
         """Queue a fold; see `Executor`."""
