@@ -115,8 +115,9 @@ def _figures(results: dict[str, Any], samples: list[Sample], n_workers: int, sec
 
 def _busy(folds: Any, part: int, seconds: float, n_workers: int) -> float:
     size = len(folds) // 10
-    ends = folds[max(0, part * size - 1) : (part + 1) * size]
-    return (len(ends) - 1) * seconds / n_workers / (ends[-1] - ends[0])
+    # The first folds end together: their tenth begins as they do.
+    begin = folds[part * size - 1] if part else folds[0] - seconds
+    return size * seconds / n_workers / (folds[(part + 1) * size - 1] - begin)
 
 
 def _median_and_max(values: list[float]) -> tuple[float, float]:
