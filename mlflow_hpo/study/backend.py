@@ -131,7 +131,10 @@ class FoldWrapper:
     ) -> FoldTask:
         in_process = emit == self.hear
         candidate, fold = kwargs["candidate_progress"][0], kwargs["split_progress"][0]
-        self.before_fold(candidate)
+        try:
+            self.before_fold(candidate)
+        except Exception as error:  # joblib's thread would die of it, and the search wait for ever
+            return FoldTask(-1, fold, _raising, (error,), {}, emit, keep_model=False)
         trial = self._study.trial_number(candidate)
         return FoldTask(
             trial=trial,
@@ -179,6 +182,10 @@ def _without_search(kwargs: dict[str, Any]) -> dict[str, Any]:
     if getattr(kwargs["caller"], "_skl_callbacks", None):
         return kwargs
     return {name: None if name in ("caller", "callback_ctx") else value for name, value in kwargs.items()}
+
+
+def _raising(error: Exception) -> Any:
+    raise error
 
 
 class _Known:

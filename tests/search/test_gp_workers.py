@@ -17,6 +17,11 @@ from skopt.space import Real
 
 from mlflow_hpo import GPSearchCV, Tracking
 
+# scikit-optimize silences them by `catch_warnings`, which another thread's can undo.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:The objective has been evaluated at point"
+)
+
 X, y = load_iris(return_X_y=True)
 SPACE = {"var_smoothing": Real(1e-9, 10.0, prior="log-uniform")}
 SETTINGS: dict[str, Any] = {"n_calls": 8, "n_initial_points": 4, "cv": 3, "random_state": 0}

@@ -51,6 +51,7 @@ class Proposer:
         self._hedge: dict[str, Any] = {}
         self._models: list[Any] = []
         self._ready: tuple[_Basis, Future[list[Any]]] | None = None
+        self._is_closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mlflow-hpo-proposer")
         self._lock = threading.RLock()
 
@@ -88,12 +89,14 @@ class Proposer:
         with self._lock:
             self._points.append(self._running.pop(number))
             self._costs.append(cost)
-            if self._n_random == 0 and self._costs:
+            if self._n_random == 0 and not self._is_closed:
                 # The surrogate is fitted while the workers train.
                 self._ready = self._basis, self._thread.submit(self._fitted, *self._known())
 
     def close(self) -> None:
         """Think of no more."""
+        with self._lock:
+            self._is_closed = True
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def result(self) -> Any:
