@@ -44,6 +44,7 @@ _PATHS = {
     "patience": ("patience",),
     "isolation": ("isolation",),
     "trial_seconds": ("trial_seconds",),
+    "progress": ("progress",),
 }
 
 
@@ -106,6 +107,7 @@ def _study_options(command: Any) -> Any:
         click.option("--patience", type=WholeNumber(), help="End after so many trials without a better one."),
         click.option("--isolation", type=Text(), metavar="process", help="Train in worker processes that may crash."),
         click.option("--trial-seconds", type=Number(), help="How long a trial may take, with --isolation process."),
+        click.option("--progress", type=Text(), metavar="auto|live|lines|none", help="What is shown while it runs."),
         click.option("--resume-as", type=YesNo(), hidden=True),  # MLproject passes values, not flags
         click.option("--debug", is_flag=True, help="Show tracebacks and what TensorFlow and MLflow say."),
     ]
@@ -124,7 +126,7 @@ def run(study_file: str, experiment_name: str | None, tracking_uri: str | None, 
 
     Options replace what the file says. Everything is checked before anything trains.
     """
-    study = _load(study_file, options)
+    study = _load(study_file, {**options, "progress": "none"} if quiet else options)
     from mlflow_hpo.project._store import choose_store
     from mlflow_hpo.project.cli import _console
     from mlflow_hpo.project.launch import run_study
@@ -134,9 +136,7 @@ def run(study_file: str, experiment_name: str | None, tracking_uri: str | None, 
     prepared = prepare(study)
     if not quiet:
         _console.show_plan(prepared)
-    search = run_study(prepared)
-    if not quiet:
-        _console.show_result(search, search.study_.trials)
+    run_study(prepared)
 
 
 @cli.command()
