@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from mlflow_hpo.core.config import NanLoss
 from mlflow_hpo.core.errors import HPOError
 from mlflow_hpo.core.events import FittedModel, FoldStarted
 from mlflow_hpo.core.reporting import EpochEnded, Reporter, TrialRun, reporting
+from mlflow_hpo.study.named_logs import named_logs
 
 if TYPE_CHECKING:
     from mlflow_hpo.tracking.models import ModelTemplate
@@ -94,7 +96,7 @@ class FoldTask:
             return FoldOutcome(self.trial, self.fold, dict(self.recorded))
         self._emit(FoldStarted(self.trial, self.fold))
         try:
-            with reporting(Reporter(self.trial, self.fold, self._emit, self.run, self.nan_loss)):
+            with named_logs(), reporting(Reporter(self.trial, self.fold, self._emit, self.run, self.nan_loss)):
                 result = self.function(*self.args, **self._wanted())
         except Exception as error:
             return FoldOutcome(
@@ -107,6 +109,9 @@ class FoldTask:
         estimator = result.pop("estimator", None) if self.keep_model else None
         model = self._model(estimator) if estimator is not None and not result.get("fit_error") else None
         return FoldOutcome(self.trial, self.fold, result, model=model, undelivered=tuple(self._undelivered))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_quiet": _Quiet(), **self.__dict__}  # in this order: what follows may import TensorFlow
 
     def _wanted(self) -> dict[str, Any]:
         return {**self.kwargs, "return_estimator": True} if self.keep_model else dict(self.kwargs)
@@ -124,3 +129,15 @@ class FoldTask:
     def _emit(self, event: FoldEvent) -> None:
         if not self.emit(event):
             self._undelivered.append(event)
+
+
+class _Quiet:
+    """Keeps TensorFlow from greeting in the process that it arrives in, which would do so over the study's display."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _quiet, ()
+
+
+def _quiet() -> _Quiet:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    return _Quiet()

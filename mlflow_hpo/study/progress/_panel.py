@@ -33,11 +33,13 @@ def panel(now: Snapshot, now_ms: int) -> RenderableType:
 
 def leaderboard(now: Snapshot) -> RenderableType:
     """Return the table of the best trials."""
-    names = list(dict.fromkeys(name for trial in now.leaders for name in trial.params))
+    best = () if now.best is None or now.best in now.leaders else (now.best,)  # a search may rank by other rules
+    leaders = (*best, *now.leaders)
+    names = list(dict.fromkeys(name for trial in leaders for name in trial.params))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
     for name in ("trial", "score", "+/-", *map(short_name, names), "time"):
         table.add_column(Text(name), justify="right", overflow="fold")
-    for trial in now.leaders:
+    for trial in leaders:
         params = [short_value(trial.params[name]) if name in trial.params else "-" for name in names]
         seconds = "known" if trial.seconds is None else clock(trial.seconds)
         cells = [f"{trial.number:03d}", number(trial.value), number(trial.spread), *params, seconds]
@@ -65,7 +67,7 @@ def _how_far(now: Snapshot, now_ms: int) -> RenderableType:
     if now.n_failed:
         line.append(f"  {now.n_failed} failed", "red")
     line.append(f"  {clock(now.seconds(now_ms))}", "cyan")
-    if left is not None and not now.is_refitting:
+    if left is not None and left >= 1 and not now.is_refitting:
         line.append(f", about {clock(left)} left", "cyan")
     if now.n_trials is None:  # a bar would have to know how long it is
         return _one_line(line)

@@ -55,6 +55,7 @@ class ProgressState:
         self._started: dict[int, TrialStarted] = {}
         self._running: dict[_Place, Running] = {}
         self._news: list[Ended] = []
+        self._ranked: dict[int, Ended] = {}
         self._version = 0
         self._lock = threading.Lock()
 
@@ -125,7 +126,7 @@ class ProgressState:
             self._set(n_stopped=self._now.n_stopped + 1)
             return
         seconds = (event.time_ms - started.time_ms) / 1000
-        error = _last_line(event.error) if event.error else None
+        error = _cause(event.error) if event.error else None
         self._set(last_ms=event.time_ms)
         self._end(self._ended(event, started.params, seconds=seconds, error=error))
 
@@ -139,9 +140,7 @@ class ProgressState:
         """Take the search's word: it may rank otherwise than by the highest score."""
         self._metric = event.metric
         if self._now.best is None or self._now.best.number != event.trial:
-            known = {leader.number: leader for leader in self._now.leaders}
-            other = Ended(event.trial, RunStatus.FINISHED, event.params, event.value, score=self._sign * event.value)
-            self._set(best=known.get(event.trial, other))
+            self._set(best=self._ranked.get(event.trial, self._now.best))
 
     @_take.register
     def _(self, event: SearchEnded) -> None:
@@ -169,6 +168,7 @@ class ProgressState:
             leaders = list(self._now.leaders)
             insort(leaders, ended, key=lambda leader: -leader.rank)
             self._set(leaders=tuple(leaders[:_LEADERS]))
+            self._ranked[ended.number] = ended
         self._set(n_ended=ended.count)
         self._news.append(ended)
 
@@ -176,5 +176,8 @@ class ProgressState:
         self._now = replace(self._now, **changed)
 
 
-def _last_line(traceback: str) -> str:
-    return redacted(traceback).strip().splitlines()[-1]
+def _cause(traceback: str) -> str:
+    """Return the line that names the exception: the first one below the frames, which are indented."""
+    lines = redacted(traceback).strip().splitlines()
+    frames = [number for number, line in enumerate(lines) if line.startswith("  ")]
+    return lines[min(frames[-1] + 1, len(lines) - 1)] if frames else lines[-1]
