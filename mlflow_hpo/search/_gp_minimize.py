@@ -87,7 +87,7 @@ def gp_minimize(
         settings=_settings(func, dimensions, args, kwargs),
         metric=OBJECTIVE,
         greater_is_better=False,
-        n_trials=_given(func, dimensions, args, kwargs)["n_calls"],
+        n_trials=options["n_calls"],
         parts={"the objective": func},
     )
     template = ModelTemplate.from_data(BareNetwork(), None)
@@ -174,12 +174,6 @@ def _options(func: Any, dimensions: Any, args: tuple[Any, ...], kwargs: Mapping[
 
 
 def _settings(func: Any, dimensions: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, str]:
-    given = _given(func, dimensions, args, kwargs)
-    return {name: describe_value(value) for name, value in given.items() if name != "dimensions"}
-
-
-def _given(func: Any, dimensions: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all arguments, those with their defaults among them."""
     bound = signature(skopt.gp_minimize).bind(func, dimensions, *args, **kwargs)
     bound.apply_defaults()
-    return dict(bound.arguments)
+    return {name: describe_value(value) for name, value in bound.arguments.items() if name != "dimensions"}

@@ -109,6 +109,8 @@ class Snapshot:
         Whether all trials are over.
     registered : tuple of (str, str) or None
         Name and version of the registered model.
+    stopped : str or None
+        Why the search ended early.
     """
 
     name: str
@@ -129,6 +131,7 @@ class Snapshot:
     last_error: str | None = None
     is_refitting: bool = False
     registered: tuple[str, str] | None = None
+    stopped: str | None = None
 
     @property
     def n_running(self) -> int:

@@ -148,7 +148,7 @@ class ProgressState:
 
     @_take.register
     def _(self, event: StudyConcluded) -> None:
-        self._set(registered=event.registered)
+        self._set(registered=event.registered, stopped=event.stopped)
 
     def _ended(self, event: TrialEnded | TrialReplayed, params: Mapping[str, Any], **more: Any) -> Ended:
         if self._metric is None:

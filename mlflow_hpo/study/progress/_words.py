@@ -97,6 +97,8 @@ def where(now: Snapshot) -> Iterator[str]:
 def conclusion(now: Snapshot, now_ms: int) -> Iterator[str]:
     """Yield what is said at a study's end, below the table of its best trials."""
     yield outcome(now, now_ms)
+    if now.stopped is not None:
+        yield f"Ended early {printable(now.stopped)}"
     if now.best is not None:
         params = ", ".join(f"{printable(name)}={short_value(value)}" for name, value in now.best.params.items())
         yield f"Best score  {now.best.value:.6g} ({trial_label(now.best.number)})"
