@@ -20,7 +20,7 @@ from mlflow_hpo.study.progress._words import conclusion, trial_line
 
 _NOTEBOOK_WIDTH = 110
 _PIPE_WIDTH = 200
-_HTML = '<pre style="white-space:pre;overflow-x:auto;line-height:1.25;margin:0">{code}</pre>'
+_HTML = '<pre style="font-family:monospace;white-space:pre;overflow-x:auto;line-height:1.25;margin:0">{code}</pre>'
 
 
 class Display(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.style import Style
@@ -72,9 +74,9 @@ def _how_far(now: Snapshot, now_ms: int) -> RenderableType:
     if now.n_trials is None:  # a bar would have to know how long it is
         return _one_line(line)
     grid = Table.grid(padding=(0, 1))
-    grid.add_column(width=_BAR_WIDTH)
+    grid.add_column(max_width=_BAR_WIDTH)
     grid.add_column(no_wrap=True, overflow="ellipsis")
-    grid.add_row(ProgressBar(total=max(now.n_trials, 1), completed=now.n_ended, width=_BAR_WIDTH), line)
+    grid.add_row(ProgressBar(total=max(now.n_trials, 1), completed=now.n_ended), line)
     return grid
 
 
@@ -87,23 +89,25 @@ def _best(now: Snapshot) -> Text:
 
 
 def _running(now: Snapshot) -> list[RenderableType]:
-    if not now.running:
-        return []
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for _ in range(4):
-        table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis")
-    for running in now.running[:_MOST_RUNNING]:
-        table.add_row(*_cells(running))
+    rows = [_cells(running) for running in now.running[:_MOST_RUNNING]]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     more = len(now.running) - _MOST_RUNNING
-    return [table, *([Text(f"and {more} more", "dim")] if more > 0 else [])]
+    return [
+        # No table: its columns would all become narrower where the parameters do not fit.
+        *(_one_line(_row(row, widths, running)) for row, running in zip(rows, now.running, strict=False)),
+        *([Text(f"and {more} more", "dim")] if more > 0 else []),
+    ]
 
 
-def _cells(running: Running) -> tuple[Text, ...]:
+def _row(cells: Sequence[str], widths: Sequence[int], running: Running) -> Text:
+    told = "".join(f"{cell:<{width}}  " for cell, width in zip(cells, widths, strict=True) if width)
+    return Text.assemble(told, (short_params(running.params), "dim"))
+
+
+def _cells(running: Running) -> tuple[str, str, str, str]:
     return (
-        Text("refit" if running.trial is None else trial_label(running.trial)),
-        Text("" if running.fold is None else f"fold {running.fold}"),
-        Text(f"epoch {running.epochs}" if running.epochs else ""),
-        Text(progress_metrics(running.metrics)),
-        Text(short_params(running.params), "dim"),
+        "refit" if running.trial is None else trial_label(running.trial),
+        "" if running.fold is None else f"fold {running.fold}",
+        f"epoch {running.epochs}" if running.epochs else "",
+        progress_metrics(running.metrics),
     )
