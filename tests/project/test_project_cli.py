@@ -125,7 +125,7 @@ def test_quiet_says_nothing(folder, store, command, options):
 def test_progress_is_shown_live_on_a_terminal(folder, store):
     master, slave = pty.openpty()
     command = [sys.executable, "-m", "mlflow_hpo", "run", str(folder.study()), "--register-as", "live"]
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"}
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "MLFLOW_HPO_REPORT": "false"}
     with subprocess.Popen(command, stdout=slave, stderr=slave, env=environment) as process:
         os.close(slave)
         written = b""
