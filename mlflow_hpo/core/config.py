@@ -13,6 +13,7 @@ LogModels = Literal["best_fold", "all_folds", "none"]
 NanLoss = Literal["fail", "ignore"]
 Isolation = Literal["process"]
 Backend = Literal["loky", "dask"]
+Progress = Literal["auto", "live", "lines", "none"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class Tracking:
     nan_loss : {"fail", "ignore"}
         What becomes of a fold whose loss is NaN or infinite after an epoch: it fails there, as with an exception, and
         its trial with it; or it is trained to its end and scored, as scikit-learn alone would do.
+    progress : {"auto", "live", "lines", "none"}
+        What is shown while the study runs, and at its end: a display that is renewed in its place, on a terminal or in
+        a notebook; a line for each trial; or nothing. "auto" is "live" where that can be, and else "none"; it is "none"
+        too where scikit-learn itself prints a line a fold (`verbose=2`).
     max_seconds : float or None
         Time budget: no trial begins when so many seconds have passed since the first began; those that have begun
         are finished. Candidates that are not run have NaN scores in `cv_results_`, and no run.
@@ -87,6 +92,7 @@ class Tracking:
     scheduler: str | None = None
     trial_seconds: float | None = None
     nan_loss: NanLoss = "fail"
+    progress: Progress = "auto"
     max_seconds: float | None = None
     patience: int | None = None
     warm_start_from: str | None = None
@@ -96,6 +102,7 @@ class Tracking:
     def __post_init__(self) -> None:
         _check_choice("log_models", self.log_models, get_args(LogModels))
         _check_choice("nan_loss", self.nan_loss, get_args(NanLoss))
+        _check_choice("progress", self.progress, get_args(Progress))
         _check_count("keep_best", self.keep_best)
         _check_count("patience", self.patience)
         _check_seconds("max_seconds", self.max_seconds)

@@ -20,6 +20,14 @@ class RunStatus(Enum):
 
 
 @dataclass(frozen=True)
+class CandidatesTaken:
+    """The search is about to evaluate `n` further candidates, a trial each."""
+
+    n: int
+    time_ms: int = field(default_factory=now_ms)
+
+
+@dataclass(frozen=True)
 class FoldStarted:
     """A fold begins to train, wherever it runs."""
 
@@ -60,8 +68,8 @@ class FoldEnded:
 
     Parameters
     ----------
-    trial : int
-        Number of the trial in its study, from 0.
+    trial, fold : int
+        Numbers from 0.
     metrics : mapping of str to float
         The scores and times.
     tags : mapping of str to str
@@ -69,6 +77,7 @@ class FoldEnded:
     """
 
     trial: int
+    fold: int
     metrics: Mapping[str, float]
     tags: Mapping[str, str] = field(default_factory=dict)
     time_ms: int = field(default_factory=now_ms)
@@ -138,12 +147,21 @@ class TrialReplayed:
         Number of the trial in its study, from 0.
     run_id : str
         The run that it has.
+    status : RunStatus
+        How it ended.
+    params : mapping of str to object
+        The candidate's parameters.
+    metrics : mapping of str to float
+        Mean and spread over the folds.
     score : float or None
         The score that trials of this study are ranked by, greater is better.
     """
 
     trial: int
     run_id: str
+    status: RunStatus
+    params: Mapping[str, Any]
+    metrics: Mapping[str, float]
     score: float | None = None
     time_ms: int = field(default_factory=now_ms)
 
@@ -159,4 +177,31 @@ class BestChanged:
     time_ms: int = field(default_factory=now_ms)
 
 
+@dataclass(frozen=True)
+class SearchEnded:
+    """All candidates have been evaluated; what follows is the refit of the best, and its registration."""
+
+    time_ms: int = field(default_factory=now_ms)
+
+
+@dataclass(frozen=True)
+class StudyConcluded:
+    """All is kept.
+
+    Parameters
+    ----------
+    registered : tuple of (str, str) or None
+        Name and version of the registered model.
+    stopped : str or None
+        Why candidates of the search were not run; None where all were.
+    """
+
+    registered: tuple[str, str] | None
+    stopped: str | None = None
+    time_ms: int = field(default_factory=now_ms)
+
+
+# What is written.
 StudyEvent = TrialStarted | EpochEnded | FoldEnded | TrialEnded | TrialReplayed | BestChanged
+# What whoever looks on is told.
+ProgressEvent = StudyEvent | CandidatesTaken | FoldStarted | SearchEnded | StudyConcluded

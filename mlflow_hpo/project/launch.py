@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlflow_hpo.core.config import Tracking
+from mlflow_hpo.core.config import Progress, Tracking
 from mlflow_hpo.project.prepare import PreparedStudy
 from mlflow_hpo.project.study_file.schema import StudySection
+from mlflow_hpo.study.progress import is_terminal
 
 _MOST_INITIAL_POINTS = 10
 
@@ -90,8 +91,14 @@ def build_tracking(config: StudySection) -> Tracking:
         trial_seconds=config.trial_seconds,
         nan_loss=config.nan_loss,
         report=config.report,
+        progress=_progress(config.progress),
         tags=dict(config.tags) or None,
     )
+
+
+def _progress(asked: Progress) -> Progress:
+    """Return how a command shows its study: unlike a program of the user's, it has nothing else to say."""
+    return "lines" if asked == "auto" and not is_terminal() else asked
 
 
 def _initial_points(given: int | None, trials: int) -> int:

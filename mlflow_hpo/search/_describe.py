@@ -27,6 +27,14 @@ def describe_space(search: Any) -> dict[str, str]:
     return described
 
 
+def planned_trials(search: Any, n_first: int) -> int | None:
+    """Return how many trials a search will have, of which it evaluates `n_first` first; None where that is open."""
+    if hasattr(search, "factor"):  # halving: each rung depends on the one before
+        return None
+    # scikit-optimize's search, `GPSearchCV`; the others evaluate all their candidates at once.
+    return int(getattr(search, "total_iterations", None) or getattr(search, "n_calls", None) or n_first)
+
+
 def describe_value(value: Any) -> str:
     """Return one line for a setting, a list of choices or a distribution.
 

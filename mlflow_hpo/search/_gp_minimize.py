@@ -88,6 +88,7 @@ def gp_minimize(
         settings=_settings(func, dimensions, args, kwargs),
         metric=OBJECTIVE,
         greater_is_better=False,
+        n_trials=options["n_calls"],
         parts={"the objective": func},
     )
     template = ModelTemplate.from_data(BareNetwork(), None)

@@ -13,8 +13,9 @@ from joblib.parallel import ParallelBackendBase
 
 from mlflow_hpo.core.config import Tracking
 from mlflow_hpo.core.errors import InvalidArgumentError
+from mlflow_hpo.core.events import SearchEnded
 from mlflow_hpo.core.reporting import reporting
-from mlflow_hpo.search._describe import describe_settings, describe_space
+from mlflow_hpo.search._describe import describe_settings, describe_space, planned_trials
 from mlflow_hpo.search._proposals import Proposals
 from mlflow_hpo.search._stopping import StudyOver
 from mlflow_hpo.search._warm_start import recorded_points
@@ -123,12 +124,15 @@ class TrackedFit:
         assert self._restore_backend is not None
         self._restore_backend()
 
-    def _begin(self) -> Study:
-        """Open the study, if that is still to be done: all that was given has been checked now."""
+    def _begin(self, n_first: int) -> Study:
+        """Open the study, if that is still to be done: all that was given has been checked now.
+
+        `n_first` candidates are evaluated first.
+        """
         if self._session is not None:
             return self._session.study
         template = ModelTemplate.from_data(self._search.estimator, *self._data)
-        session = self._stack.enter_context(open_study(self._plan(), self.tracking, template, *self._data))
+        session = self._stack.enter_context(open_study(self._plan(n_first), self.tracking, template, *self._data))
         self._session = session
         keeps_models = self.tracking.log_models != "none"
         self._wrapper.attach(session.study, template if keeps_models else None, self.tracking.nan_loss)
@@ -139,7 +143,7 @@ class TrackedFit:
 
         def evaluate(candidate_params: Any, cv: Any = None, more_results: Any = None, **kwargs: Any) -> Any:
             candidates = list(candidate_params)
-            study = self._begin()
+            study = self._begin(len(candidates))
             if isinstance(candidate_params, Proposals):
                 self._await_names(candidate_params)
                 return evaluate_candidates(candidates, cv=cv, more_results=more_results, **kwargs)
@@ -177,6 +181,7 @@ class TrackedFit:
     def end_search(self) -> None:
         """From here on the best candidate is refitted."""
         if self._session is not None:
+            self._session.study.show(SearchEnded())
             self._stack.enter_context(reporting(self._session.refit_reporter))
 
     def conclude(self) -> Any:
@@ -200,13 +205,15 @@ class TrackedFit:
     def _backend(self, outer: ParallelBackendBase) -> StudyBackend:
         return StudyBackend(outer, self._wrapper, self.tracking)
 
-    def _plan(self) -> StudyPlan:
+    def _plan(self, n_first: int) -> StudyPlan:
         return StudyPlan(
             strategy=type(self._search).__name__,
             estimator=self._search.estimator,
             space=describe_space(self._search),
             settings=describe_settings(self._search),
             metric=f"mean_test_{self._search.refit}" if isinstance(self._search.refit, str) else None,
+            n_trials=planned_trials(self._search, n_first),
+            verbose=int(self._search.verbose),
             parts=self._parts(),
         )
 

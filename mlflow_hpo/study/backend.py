@@ -136,6 +136,9 @@ class FoldWrapper:
         except Exception as error:  # joblib's thread would die of it, and the search wait for ever
             return FoldTask(-1, fold, _raising, (error,), {}, emit, keep_model=False)
         trial = self._study.trial_number(candidate)
+        # An executor asks when it has a worker for the fold; of joblib's backends nobody does.
+        skipped, is_queued = partial(self._study.skipped_result, trial), emit == tell_study
+        recorded = None if is_queued else skipped()
         return FoldTask(
             trial=trial,
             fold=fold,
@@ -147,7 +150,8 @@ class FoldWrapper:
             template=None if in_process else self._template,
             run=self._run_of(trial, args[0], in_process),
             nan_loss=self._nan_loss,
-            recorded=self._study.known_result(trial, fold, kwargs["train"], kwargs["test"]),
+            recorded=recorded or self._study.known_result(trial, fold, kwargs["train"], kwargs["test"]),
+            ask=skipped if is_queued else None,
         )
 
     def _emit(self, in_process: bool) -> Callable[[FoldEvent], bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from mlflow_hpo.core.config import NanLoss
 from mlflow_hpo.core.errors import HPOError
 from mlflow_hpo.core.events import FittedModel, FoldStarted
 from mlflow_hpo.core.reporting import EpochEnded, Reporter, TrialRun, reporting
+from mlflow_hpo.study.named_logs import named_logs
 
 if TYPE_CHECKING:
     from mlflow_hpo.tracking.models import ModelTemplate
@@ -73,6 +75,8 @@ class FoldTask:
         Whether an epoch whose loss is NaN or infinite ends the fold.
     recorded : mapping or None
         The result, where the study has it without training: an earlier start has found it, or the study is over.
+    ask : callable or None
+        Returns such a result when it is the fold's turn, in the study's process.
     """
 
     trial: int
@@ -86,15 +90,16 @@ class FoldTask:
     run: TrialRun | None = None
     nan_loss: NanLoss = "ignore"
     recorded: Mapping[str, Any] | None = None
+    ask: Callable[[], Mapping[str, Any] | None] | None = None
     _undelivered: list[FoldEvent] = field(default_factory=list)
 
     def __call__(self) -> FoldOutcome:
         """Run the fold; an exception comes back as part of the outcome."""
-        if self.recorded is not None:
-            return FoldOutcome(self.trial, self.fold, dict(self.recorded))
+        if (known := self.known()) is not None:
+            return known
         self._emit(FoldStarted(self.trial, self.fold))
         try:
-            with reporting(Reporter(self.trial, self.fold, self._emit, self.run, self.nan_loss)):
+            with named_logs(), reporting(Reporter(self.trial, self.fold, self._emit, self.run, self.nan_loss)):
                 result = self.function(*self.args, **self._wanted())
         except Exception as error:
             return FoldOutcome(
@@ -107,6 +112,16 @@ class FoldTask:
         estimator = result.pop("estimator", None) if self.keep_model else None
         model = self._model(estimator) if estimator is not None and not result.get("fit_error") else None
         return FoldOutcome(self.trial, self.fold, result, model=model, undelivered=tuple(self._undelivered))
+
+    def known(self) -> FoldOutcome | None:
+        """Return the outcome, where it needs no training."""
+        result = self.recorded
+        if result is None and self.ask is not None:
+            result = self.ask()
+        return None if result is None else FoldOutcome(self.trial, self.fold, dict(result))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_quiet": _Quiet(), **self.__dict__, "ask": None}  # in this order: what follows may import TensorFlow
 
     def _wanted(self) -> dict[str, Any]:
         return {**self.kwargs, "return_estimator": True} if self.keep_model else dict(self.kwargs)
@@ -124,3 +139,15 @@ class FoldTask:
     def _emit(self, event: FoldEvent) -> None:
         if not self.emit(event):
             self._undelivered.append(event)
+
+
+class _Quiet:
+    """Keeps TensorFlow from greeting in the process that it arrives in, which would do so over the study's display."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _quiet, ()
+
+
+def _quiet() -> _Quiet:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    return _Quiet()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
 
-from mlflow_hpo.tracking.read import TrialRecord, best_trial, read_trials
+from mlflow_hpo.study._result_html import result_html
+from mlflow_hpo.tracking import names
+from mlflow_hpo.tracking.read import TrialRecord, best_trial, read_study_run, read_trial_records, read_trials
 
 
 @dataclass(frozen=True)
@@ -43,3 +46,15 @@ class StudyResult:
     def best_trial(self) -> TrialRecord:
         """The trial with the best score."""
         return best_trial(self.run_id, self.tracking_uri)
+
+    def _repr_html_(self) -> str:
+        """Return the best trials with links to their runs, for notebooks."""
+        tags = read_study_run(self.run_id, self.tracking_uri).data.tags
+        sign = 1.0 if tags.get(names.DIRECTION) == "True" else -1.0
+        metric = tags.get(names.METRIC, "")
+
+        def place(trial: TrialRecord) -> float:
+            return math.inf if trial.score is None or math.isnan(trial.score) else -sign * trial.score
+
+        best_first = sorted(read_trial_records(self.run_id, self.tracking_uri), key=place)
+        return result_html(self, best_first, f"std_{metric.removeprefix('mean_')}")

@@ -12,8 +12,10 @@ from typing import Any
 
 from mlflow_hpo.core.clock import now_ms
 from mlflow_hpo.core.config import Tracking
-from mlflow_hpo.core.events import RunStatus
+from mlflow_hpo.core.events import RunStatus, StudyConcluded
 from mlflow_hpo.core.reporting import Reporter, current_reporter
+from mlflow_hpo.study.named_logs import named_logs
+from mlflow_hpo.study.progress import shown_study
 from mlflow_hpo.study.result import StudyResult
 from mlflow_hpo.study.resume import opened_run
 from mlflow_hpo.study.stopping import StopRule
@@ -74,6 +76,7 @@ class StudySession:
         if left is not None and left != self.run.run_id:
             writer.log(EarlierLeft(left))
         registered = writer.conclude(outcome.estimator, tracking.register_as, tracking.alias)
+        self.study.show(StudyConcluded(registered, self.study.stopped))
         run = self.run
         return StudyResult(
             self.name, run.run_id, run.experiment_id, run.tracking_uri, registered, stopped=self.study.stopped
@@ -104,7 +107,11 @@ def open_study(plan: StudyPlan, tracking: Tracking, template: ModelTemplate, X: 
         check_names(tracking.register_as, tracking.alias)
     name = tracking.study or plan.default_name
     around = _run_around()
-    with opened_run(name, plan, tracking, around) as (run, replay):
+    with (
+        opened_run(name, plan, tracking, around) as (run, replay),
+        shown_study(name, plan, run, tracking.progress) as show,
+        named_logs(),
+    ):
         writer = Writer(run, template, tracking.keep_best, report=tracking.report and around is None)
         study = Study(
             run,
@@ -114,6 +121,7 @@ def open_study(plan: StudyPlan, tracking: Tracking, template: ModelTemplate, X: 
             greater_is_better=plan.greater_is_better,
             replay=replay,
             stop=StopRule(tracking.max_seconds, tracking.patience),
+            show=show,
         )
         writer.log(plan_record(plan))
         data = _note_data(writer, X, y)

@@ -12,10 +12,13 @@ from typing import Any
 from mlflow_hpo.core.config import LogModels
 from mlflow_hpo.core.events import (
     BestChanged,
+    CandidatesTaken,
     FittedModel,
     FoldEnded,
     FoldStarted,
+    ProgressEvent,
     RunStatus,
+    StudyEvent,
     TrialEnded,
     TrialReplayed,
     TrialStarted,
@@ -24,6 +27,7 @@ from mlflow_hpo.core.reporting import EpochEnded
 from mlflow_hpo.study import scores
 from mlflow_hpo.study.failures import Failures
 from mlflow_hpo.study.fold import FoldEvent, FoldOutcome
+from mlflow_hpo.study.naming import trial_name
 from mlflow_hpo.study.replay import Replay, fold_key
 from mlflow_hpo.study.stopping import StopRule
 from mlflow_hpo.tracking import names
@@ -32,7 +36,6 @@ from mlflow_hpo.tracking.runs import StudyRun
 from mlflow_hpo.tracking.writer import Writer
 
 _logger = logging.getLogger(__name__)
-_NAME_LENGTH = 120
 # The key of what a trial without folds has returned.
 _VALUE = "value"
 
@@ -80,6 +83,8 @@ class Study:
         What an earlier start has found.
     stop : StopRule
         When no more trials are to begin.
+    show : callable
+        Takes each event for who looks on; cheap, never raises, from any thread.
 
     Attributes
     ----------
@@ -103,6 +108,7 @@ class Study:
         greater_is_better: bool = True,
         replay: Replay | None = None,
         stop: StopRule | None = None,
+        show: Callable[[ProgressEvent], object] = lambda _: None,
     ) -> None:
         self.replay = replay or Replay()
         self.stopped: str | None = None
@@ -111,6 +117,7 @@ class Study:
         self._sample: scores.FoldResult | None = None
         self.run = run
         self.writer = writer
+        self.show = show
         self.log_models = log_models
         self.metric = metric
         self.best: TrialEnded | None = None
@@ -159,6 +166,7 @@ class Study:
             trial.borrowed = self.replay.borrow(key)
             self._open[self.n_trials] = trial
             self.n_trials += 1
+        self.show(CandidatesTaken(1))
 
     def trial_number(self, candidate: int) -> int:
         """Return the number of the trial that evaluates a candidate of the present call, both from 0."""
@@ -171,7 +179,7 @@ class Study:
             return self.stopped is not None
 
     def known_result(self, number: int, fold: int, train: Any, test: Any) -> Mapping[str, Any] | None:
-        """Return the result of a fold that is not to be trained: an earlier start's, or none, for the study is over.
+        """Return the result that another start, or another study, has for a fold; None where there is none.
 
         Parameters
         ----------
@@ -182,13 +190,17 @@ class Study:
         """
         with self._lock:
             trial = self._open[number]
-            if self._skips(trial):
-                return scores.blank(self._sample or {})
             if names.TRIAL_KEY not in trial.tags:
                 return None
             trial.keys[fold] = fold_key(fold, train, test)
             result: Mapping[str, Any] | None = self._recorded(trial, fold)
             return result
+
+    def skipped_result(self, number: int) -> Mapping[str, Any] | None:
+        """Return the result of a fold that is not to be trained because the study is over; None where it is not."""
+        with self._lock:
+            trial = self._open.get(number)
+            return scores.blank(self._sample or {}) if trial is not None and self._skips(trial) else None
 
     def _skips(self, trial: _Trial) -> bool:
         """Decide, with its first fold, whether a trial is run: what an earlier start has found costs no time."""
@@ -224,8 +236,9 @@ class Study:
         with self._lock:
             if isinstance(event, FoldStarted):
                 self._start(event.trial)
+                self.show(event)
             elif self._is_new(event):
-                self.writer.put(event)
+                self._put(event)
         return True
 
     def _is_new(self, event: EpochEnded) -> bool:
@@ -270,7 +283,7 @@ class Study:
             Its value of the study's metric.
         """
         if self.metric is not None and (self.best is None or self.best.trial != trial):
-            self.writer.put(BestChanged(trial, self.metric, value, params))
+            self._put(BestChanged(trial, self.metric, value, params))
 
     def abort(self, status: RunStatus) -> None:
         """End all trials that have begun and not ended."""
@@ -317,7 +330,7 @@ class Study:
         trial.is_started = True
         self._stop.note_begin()
         run_id = trial.earlier.run_id if trial.earlier is not None else None
-        self.writer.put(TrialStarted(number, _trial_name(number, trial.params), trial.params, trial.tags, run_id))
+        self._put(TrialStarted(number, trial_name(number, trial.params), trial.params, trial.tags, run_id))
 
     def _record(self, number: int, trial: _Trial, outcome: FoldOutcome, result: scores.FoldResult) -> None:
         trial.results[outcome.fold] = result
@@ -330,7 +343,7 @@ class Study:
             tags = result_tag(key, dict(result)) if key and not outcome.lost else {}
             if trial.borrowed is not None and key in trial.borrowed.results:
                 tags[names.REUSED] = trial.borrowed.run_id
-            self.writer.put(FoldEnded(number, metrics, tags))
+            self._put(FoldEnded(number, outcome.fold, metrics, tags))
         if outcome.model is None:
             return
         ranked = metrics.get(f"split{outcome.fold}_{self._ranked_by(result).removeprefix('mean_')}", math.nan)
@@ -370,9 +383,9 @@ class Study:
         tags = {**(tags or {}), **({names.LOST: trial.lost} if trial.lost else {})}
         ended = TrialEnded(number, status, metrics, score, trial.error, models, tags)
         if trial.earlier is not None and trial.is_replay:
-            self.writer.put(TrialReplayed(number, trial.earlier.run_id, score))
+            self._put(TrialReplayed(number, trial.earlier.run_id, status, trial.params, metrics, score))
         else:
-            self.writer.put(ended)
+            self._put(ended)
         self._note_best(ended, trial.params, value)
 
     def _kept_models(self, trial: _Trial, status: RunStatus) -> tuple[FittedModel, ...]:
@@ -386,13 +399,8 @@ class Study:
         is_better = self.best is None or self.best.score is None or ended.score > self.best.score
         if is_better and self.metric is not None:
             self.best = ended
-            self.writer.put(BestChanged(ended.trial, self.metric, value, params))
+            self._put(BestChanged(ended.trial, self.metric, value, params))
 
-
-def _trial_name(number: int, params: Mapping[str, Any]) -> str:
-    shown = " ".join(f"{name.rpartition('__')[2]}={_short(value)}" for name, value in params.items())
-    return names.cut(f"trial {number:03d} {shown}".strip(), _NAME_LENGTH)
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else names.cut(names.param_value(value), 40)
+    def _put(self, event: StudyEvent) -> None:
+        self.writer.put(event)
+        self.show(event)

@@ -41,6 +41,10 @@ class StudyPlan:
         The trial metric to rank by; None where it shows with the first scores.
     greater_is_better : bool
         Direction of the metric.
+    n_trials : int or None
+        How many trials there will be, where that is known.
+    verbose : int
+        How much the library prints by itself.
     parts : mapping of str to object
         What the results depend on besides the candidates, by the words for people.
     """
@@ -51,6 +55,8 @@ class StudyPlan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     metric: str | None = None
     greater_is_better: bool = True
+    n_trials: int | None = None
+    verbose: int = 0
     parts: Mapping[str, Any] = field(default_factory=dict)
 
     @property

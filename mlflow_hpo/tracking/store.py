@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import logging
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,13 +32,25 @@ def connect(tracking_uri: str | None = None) -> MlflowClient:
         The store; None is MLflow's current one.
     """
     uri = tracking_uri or mlflow.get_tracking_uri()
-    client = MlflowClient(tracking_uri=uri)
-    if uri not in _ready:
-        if uri.startswith(_SQLITE):
-            with FileLock(lock_file(str(_database(uri)))):
-                client.search_experiments(max_results=1)
-        _ready.add(uri)
-    return client
+    if uri not in _ready and uri.startswith(_SQLITE):
+        with FileLock(lock_file(str(_database(uri)))), _quiet_making():
+            MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
+    _ready.add(uri)
+    return MlflowClient(tracking_uri=uri)
+
+
+@contextmanager
+def _quiet_making() -> Iterator[None]:
+    """Keep MLflow from telling which tables it makes, unless somebody has set how much it tells."""
+    logger = logging.getLogger("mlflow.store.db.utils")
+    if logger.level or os.environ.get("MLFLOW_LOGGING_LEVEL"):
+        yield
+        return
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(logging.NOTSET)
 
 
 def _database(uri: str) -> Path:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 from click.testing import CliRunner
@@ -13,9 +16,10 @@ import mlflow_hpo
 from mlflow_hpo.core.errors import InvalidArgumentError
 from mlflow_hpo.project import cli
 from mlflow_hpo.project._reachable import check_reachable
-from mlflow_hpo.project._store import choose_store, run_link
+from mlflow_hpo.project._store import choose_store
 from mlflow_hpo.project._termination import Terminated
 from mlflow_hpo.project.cli._exits import ended
+from mlflow_hpo.tracking.links import run_link
 
 HINT = "Run it again with --debug to see the traceback.\n"
 
@@ -77,6 +81,7 @@ def test_a_study_from_file_to_registered_model(folder, store, command, strategy)
     best = max(run.data.metrics["mean_test_score"] for run in trials)
     assert f"Best score  {best:.6g}" in out
     assert f"Run         {parent.info.run_id}" in out
+    assert [line.split("]")[0] for line in out.splitlines()[2:5]] == ["[1/3", "[2/3", "[3/3"]
     assert f"Registered  {name} version 1" in out
     assert client.get_model_version_by_alias(name, "champion").run_id in {run.info.run_id for run in runs}
 
@@ -112,8 +117,30 @@ def test_what_a_study_found_is_read_back(folder, store, command):
     assert (code, out.split(":")[0]) == (0, "read_back version 1")
 
 
-def test_quiet_says_nothing(folder, store, command):
-    assert command("run", folder.study(), "--experiment-name", "quiet", "-q") == (0, "", "")
+@pytest.mark.parametrize("options", [["-q"], ["--progress", "lines", "-q"]])
+def test_quiet_says_nothing(folder, store, command, options):
+    assert command("run", folder.study(), "--experiment-name", "quiet", *options) == (0, "", "")
+
+
+def test_progress_is_shown_live_on_a_terminal(folder, store):
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "mlflow_hpo", "run", str(folder.study()), "--register-as", "live"]
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "MLFLOW_HPO_REPORT": "false"}
+    with subprocess.Popen(command, stdout=slave, stderr=slave, env=environment) as process:
+        os.close(slave)
+        written = b""
+        with suppress(OSError):  # when the other end is closed
+            while part := os.read(master, 65536):
+                written += part
+    os.close(master)
+    assert process.returncode == 0
+    before, _, live = written.decode().partition("\x1b[?25l")  # a display hides the cursor, and shows it at its end
+    live, _, end = live.partition("\x1b[?25h")
+    assert before.splitlines()[-1] == "3 trials x 3 splits = 9 fits on 150 x 4 samples"
+    assert "/3 trials" in live
+    assert "Best score  0.97" in end
+    assert "Registered  live version 1" in end
+    assert end.splitlines()[-1].startswith("            http://127.0.0.1:5000/#/experiments/")
 
 
 def test_check_trains_nothing(folder, store, command, monkeypatch):

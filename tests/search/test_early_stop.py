@@ -151,3 +151,15 @@ def test_a_search_that_survives_failures_warns_of_the_commonest(
     with caplog.at_level(logging.WARNING, "mlflow_hpo"):
         search.fit(X, y)
     assert "All 2 trials failed" in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(NOT_FINITE)
+def test_a_worker_is_given_no_more_trials_than_it_has_begun(store: MlflowClient) -> None:
+    one_fold = [(np.arange(0, 100), np.arange(100, 150))]
+    search = GridSearchCV(
+        estimator(), GRID, cv=one_fold, tracking=Tracking(isolation="process", max_seconds=1e-6), refit=False
+    ).fit(X, y)
+    # joblib had queued several folds by then; whether they run is decided when the worker is free.
+    assert np.isfinite(search.cv_results_["mean_test_score"]).tolist() == [True] + 6 * [False]
+    assert len(trials_of(store, search)) == 1

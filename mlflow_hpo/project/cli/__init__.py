@@ -46,6 +46,7 @@ _PATHS = {
     "backend": ("backend",),
     "scheduler": ("scheduler",),
     "trial_seconds": ("trial_seconds",),
+    "progress": ("progress",),
 }
 
 
@@ -110,6 +111,7 @@ def _study_options(command: Any) -> Any:
         click.option("--backend", type=Text(), metavar="loky|dask", help="Whose workers train."),
         click.option("--scheduler", type=Text(), help="Address of the Dask scheduler; else a cluster is started."),
         click.option("--trial-seconds", type=Number(), help="How long a trial may take; needs isolation or dask."),
+        click.option("--progress", type=Text(), metavar="auto|live|lines|none", help="What is shown while it runs."),
         click.option("--resume-as", type=YesNo(), hidden=True),  # MLproject passes values, not flags
         click.option("--debug", is_flag=True, help="Show tracebacks and what TensorFlow and MLflow say."),
     ]
@@ -128,7 +130,7 @@ def run(study_file: str, experiment_name: str | None, tracking_uri: str | None, 
 
     Options replace what the file says. Everything is checked before anything trains.
     """
-    study = _load(study_file, options)
+    study = _load(study_file, {**options, "progress": "none"} if quiet else options)
     from mlflow_hpo.project._store import choose_store
     from mlflow_hpo.project.cli import _console
     from mlflow_hpo.project.launch import run_study
@@ -138,9 +140,7 @@ def run(study_file: str, experiment_name: str | None, tracking_uri: str | None, 
     prepared = prepare(study)
     if not quiet:
         _console.show_plan(prepared)
-    search = run_study(prepared)
-    if not quiet:
-        _console.show_result(search, search.study_.trials)
+    run_study(prepared)
 
 
 @cli.command()

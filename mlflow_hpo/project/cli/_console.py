@@ -1,23 +1,21 @@
-"""What the command line prints: tables of trials, and how a study went."""
+"""What the command line prints: what is about to run, and tables of trials."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlflow_hpo.core.redact import printable, without_credentials
-from mlflow_hpo.project._store import run_link
+from mlflow_hpo.core.redact import printable
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mlflow_hpo.project.prepare import PreparedStudy
 
-_BEST = 5
 _FRACTION = re.compile(r"-?\d*\.\d+(e[-+]?\d+)?|-?\d+e[-+]?\d+")
 _WIDE = 200
 
@@ -32,42 +30,12 @@ def show_plan(prepared: PreparedStudy) -> None:
     click.echo(f"{trials} trials x {splits} splits = {trials * splits} fits on {shape} samples")
 
 
-def show_result(search: Any, trials: pd.DataFrame) -> None:
-    """Print how a study went, and where to look at it.
-
-    Parameters
-    ----------
-    search : search
-        Fitted, with `study_`.
-    trials : DataFrame
-        Its trials, as read back from MLflow.
-    """
-    result = search.study_
-    show_trials(best_first(trials), list(search.best_params_), limit=_BEST)
-    failed = int((trials["status"] == "FAILED").sum())
-    if failed:
-        click.echo(f"{failed} of {len(trials)} trials failed; their runs hold the tracebacks.")
-    click.echo(f"Best score  {search.best_score_:.6g}")
-    click.echo(f"Best params {_pairs(search.best_params_)}")
-    click.echo(f"Run         {result.run_id} ({result.name})")
-    if result.registered is not None:
-        click.echo(f"Registered  {result.registered[0]} version {result.registered[1]}")
-    show_link(result.tracking_uri, result.experiment_id, result.run_id)
-
-
-def show_link(tracking_uri: str, experiment_id: str, run_id: str) -> None:
-    """Print how to look at a run."""
-    if not tracking_uri.startswith("http"):
-        click.echo(f"Look at it  mlflow ui --backend-store-uri {without_credentials(tracking_uri)}")
-    click.echo(f"            {run_link(tracking_uri, experiment_id, run_id)}")
-
-
 def best_first(trials: pd.DataFrame, *, greater_is_better: bool = True) -> pd.DataFrame:
     """Return the trials, best score first; those without a score come last."""
     return trials.sort_values("score", ascending=not greater_is_better, na_position="last", kind="stable")
 
 
-def show_trials(trials: pd.DataFrame, params: Iterable[str], limit: int | None = None) -> None:
+def show_trials(trials: pd.DataFrame, params: Iterable[str]) -> None:
     """Print a table of trials.
 
     Parameters
@@ -76,8 +44,6 @@ def show_trials(trials: pd.DataFrame, params: Iterable[str], limit: int | None =
         A row a trial.
     params : iterable of str
         The columns that hold hyperparameters.
-    limit : int or None
-        How many rows are shown; None shows all.
     """
     from rich.console import Console
     from rich.table import Table
@@ -85,8 +51,7 @@ def show_trials(trials: pd.DataFrame, params: Iterable[str], limit: int | None =
     table = Table(title_justify="left", box=None, pad_edge=False)
     for name in ("trial", "score", "+/-", *params, "status"):
         table.add_column(printable(name), justify="right", overflow="fold")
-    rows = trials if limit is None else trials.head(limit)
-    for _, row in rows.iterrows():
+    for _, row in trials.iterrows():
         spread = next((row[name] for name in trials.columns if name.startswith("std_test_")), None)
         cells = [row["number"], row["score"], spread, *(row.get(name) for name in params), row["status"]]
         table.add_row(*map(_cell, cells))
@@ -102,7 +67,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, str) and _FRACTION.fullmatch(value):
         value = float(value)  # MLflow keeps parameters as text, with all their digits
     return f"{value:.5g}" if isinstance(value, float) else printable(str(value))
-
-
-def _pairs(params: Mapping[str, Any]) -> str:
-    return ", ".join(f"{printable(name)}={_cell(value)}" for name, value in params.items())

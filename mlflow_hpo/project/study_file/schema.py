@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, Stri
 from pydantic.config import JsonDict
 
 from mlflow_hpo.core._space_checks import Prior
-from mlflow_hpo.core.config import Backend, Isolation, LogModels, NanLoss
+from mlflow_hpo.core.config import Backend, Isolation, LogModels, NanLoss, Progress
 
 Strategy = Literal["grid", "random", "bayes"]
 Task = Literal["classification", "regression"]
@@ -230,4 +230,5 @@ class StudySection(Section):
     )
     nan_loss: NanLoss = Field("fail", description="what becomes of a fold whose loss is NaN or infinite")
     report: StrictBool = Field(True, description="whether the study's run has a report.html")
+    progress: Progress = Field("auto", description="what is shown while the study runs")
     tags: dict[Name, StrictStr] = Field(default_factory=dict, description="tags of the study's run")

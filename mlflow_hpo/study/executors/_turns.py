@@ -65,8 +65,8 @@ class Turns:
             The pool was closed before the fold had ended.
         """
         task = self._task
-        if task.recorded is not None:  # from an earlier start of the study: no process is needed
-            return task()
+        if (known := task.known()) is not None:  # no process is needed
+            return known
         while (lost := self._ledger.verdict(task.trial)) is None:
             self._is_running = False
             try:

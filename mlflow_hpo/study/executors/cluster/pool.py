@@ -170,13 +170,13 @@ class DaskPool:
     def _fill(self) -> None:
         """Have the scheduler know of a few folds for each thread of the cluster, and of no more."""
         while self._waiting and not self._is_closed:
-            if self._waiting[0].task.recorded is not None:  # from an earlier start of the study: no worker is needed
-                job = self._waiting.popleft()
-                job.future.set_result(job.task())
-            elif self._room() and (job := self._waiting.popleft()):
-                self._send(job)
-            else:
+            if self._waiting[0].task.recorded is None and not self._room():
                 return
+            job = self._waiting.popleft()
+            if (known := job.task.known()) is not None:  # no worker is needed
+                job.future.set_result(known)
+            else:
+                self._send(job)
 
     def _room(self) -> bool:
         n_threads = sum(self._workers.values())
