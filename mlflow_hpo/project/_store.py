@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import re
 from typing import Any
-from urllib.parse import urlsplit
 
 from mlflow_hpo.core._space_checks import shown
 from mlflow_hpo.core.errors import InvalidArgumentError, brief
 from mlflow_hpo.core.redact import redacted, without_credentials
-from mlflow_hpo.project._reachable import SERVER_PORTS, check_reachable, impatient
+from mlflow_hpo.project._reachable import check_reachable, impatient
 
 _URI = "MLFLOW_TRACKING_URI"
 _EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
@@ -94,10 +93,3 @@ def _choose_experiment(client: Any, name: str) -> None:
             f"mlflow experiments restore --experiment-id {experiment.experiment_id}."
         )
     os.environ[_EXPERIMENT] = name
-
-
-def run_link(tracking_uri: str, experiment_id: str, run_id: str) -> str:
-    """Return the address of a run in MLflow's UI; of a store without a server, as `mlflow ui` will serve it."""
-    parts = urlsplit(tracking_uri)
-    base = without_credentials(tracking_uri).rstrip("/") if parts.scheme in SERVER_PORTS else "http://127.0.0.1:5000"
-    return f"{base}/#/experiments/{experiment_id}/runs/{run_id}"

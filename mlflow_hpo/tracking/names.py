@@ -13,6 +13,8 @@ _TAG_LENGTH = 8000
 
 PARENT_RUN_ID = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
+VIEW = "mlflow.sharedViewState."
+OUR_VIEWS = "mlflow_hpo."
 
 KIND = "mlflow_hpo.kind"
 TRIAL = "mlflow_hpo.trial"

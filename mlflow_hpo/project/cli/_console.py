@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlflow_hpo.core.redact import printable, without_credentials
-from mlflow_hpo.project._store import run_link
+from mlflow_hpo.core.redact import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,10 +55,14 @@ def show_result(search: Any, trials: pd.DataFrame) -> None:
 
 
 def show_link(tracking_uri: str, experiment_id: str, run_id: str) -> None:
-    """Print how to look at a run."""
-    if not tracking_uri.startswith("http"):
-        click.echo(f"Look at it  mlflow ui --backend-store-uri {without_credentials(tracking_uri)}")
-    click.echo(f"            {run_link(tracking_uri, experiment_id, run_id)}")
+    """Print how to look at the run of a study, and at its trials."""
+    from mlflow_hpo.tracking.links import has_server, run_path, ui_address, view_path
+    from mlflow_hpo.tracking.recipes import ui_command
+
+    if not has_server(tracking_uri):
+        click.echo(f"Look at it  {ui_command(tracking_uri)}")
+    click.echo(f"Study       {ui_address(tracking_uri, run_path(experiment_id, run_id))}")
+    click.echo(f"Trials      {ui_address(tracking_uri, view_path(experiment_id, run_id))}")
 
 
 def best_first(trials: pd.DataFrame, *, greater_is_better: bool = True) -> pd.DataFrame:
