@@ -33,10 +33,9 @@ def recipes(study: StudyFacts, versions: Sequence[RegisteredVersion]) -> list[Re
     uri, model = study.tracking_uri, _model_uri(study, versions)
     found: list[Recipe] = []
     if model is not None:
-        found += [
-            Recipe("Load the model", load_code(uri, model), "It needs neither the source it was trained with nor mlflow_hpo."),
-            Recipe("Serve it", serve_command(uri, model)),
-        ]  # fmt: skip
+        needs = "It needs neither the source it was trained with nor mlflow_hpo."
+        found.append(Recipe("Load the model", load_code(uri, model), needs))
+        found.append(Recipe("Serve it", serve_command(uri, model)))
     if model is not None and not versions:
         register = f"{use_store(uri)}\nmlflow-hpo register {study.run_id} --name NAME"
         found.append(Recipe("Register it", register, "Not registered yet."))
