@@ -6,7 +6,10 @@ for `current_reporter()` and reports its epochs there. Outside of a study there 
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -69,6 +72,8 @@ class Reporter:
         Gives the run that a study nests in, which begins inside this fold.
     nan_loss : {"fail", "ignore"}
         Whether an epoch whose loss is NaN or infinite ends the fit.
+    tags : mapping of str to str
+        What a run is tagged with that user code begins inside.
     """
 
     def __init__(
@@ -78,10 +83,12 @@ class Reporter:
         emit: Callable[[EpochEnded], object],
         run: TrialRun | None = None,
         nan_loss: NanLoss = "ignore",
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         self.trial = trial
         self.fold = fold
         self.run = run
+        self.tags = dict(tags or {})
         self.last_model: Any = None
         self._nan_loss = nan_loss
         self._emit = emit
@@ -111,6 +118,9 @@ class Reporter:
             )
 
 
+# Tells the processes that a trial starts what `Reporter.tags` tells within its own.
+_INHERITED = "MLFLOW_HPO_INSIDE"
+
 _current: ContextVar[Reporter | None] = ContextVar("mlflow_hpo_reporter", default=None)
 
 
@@ -124,6 +134,33 @@ def reporting(reporter: Reporter | None) -> Iterator[Reporter | None]:
     """Make `reporter` the one that `current_reporter` returns while the context is open."""
     token = _current.set(reporter)
     try:
-        yield reporter
+        with _told_to_children(reporter.tags if reporter else {}):
+            yield reporter
     finally:
         _current.reset(token)
+
+
+def tags_inside() -> dict[str, str]:
+    """Return the tags of a run that begins here: those of the fold around it; empty outside of a study."""
+    reporter = _current.get()
+    if reporter is not None:
+        return dict(reporter.tags)
+    inherited: dict[str, str] = json.loads(os.environ.get(_INHERITED, "{}"))
+    return inherited
+
+
+@contextmanager
+def _told_to_children(tags: Mapping[str, str]) -> Iterator[None]:
+    """Set the environment of processes that are started meanwhile; folds in other threads share it, and leave it."""
+    if not tags or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = os.environ.get(_INHERITED)
+    os.environ[_INHERITED] = json.dumps(tags)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_INHERITED]
+        else:
+            os.environ[_INHERITED] = before

@@ -71,6 +71,8 @@ class FoldTask:
         Gives the trial's run to a study that begins inside the fold.
     nan_loss : {"fail", "ignore"}
         Whether an epoch whose loss is NaN or infinite ends the fold.
+    tags : mapping of str to str
+        What a run is tagged with that user code begins inside the fold.
     recorded : mapping or None
         The result, where the study has it without training: an earlier start has found it, or the study is over.
     """
@@ -85,6 +87,7 @@ class FoldTask:
     template: ModelTemplate | None = None
     run: TrialRun | None = None
     nan_loss: NanLoss = "ignore"
+    tags: Mapping[str, str] = field(default_factory=dict)
     recorded: Mapping[str, Any] | None = None
     _undelivered: list[FoldEvent] = field(default_factory=list)
 
@@ -94,7 +97,7 @@ class FoldTask:
             return FoldOutcome(self.trial, self.fold, dict(self.recorded))
         self._emit(FoldStarted(self.trial, self.fold))
         try:
-            with reporting(Reporter(self.trial, self.fold, self._emit, self.run, self.nan_loss)):
+            with reporting(Reporter(self.trial, self.fold, self._emit, self.run, self.nan_loss, self.tags)):
                 result = self.function(*self.args, **self._wanted())
         except Exception as error:
             return FoldOutcome(
