@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mlflow.tracking.context.abstract_context import RunContextProvider
 
-from mlflow_hpo.core.reporting import tags_inside
+from mlflow_hpo.core.inside import tags_inside
 
 
 class TrialContext(RunContextProvider):

@@ -6,12 +6,9 @@ for `current_reporter()` and reports its epochs there. Outside of a study there 
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -19,6 +16,7 @@ from typing import Any, Protocol
 from mlflow_hpo.core.clock import now_ms
 from mlflow_hpo.core.config import NanLoss
 from mlflow_hpo.core.errors import NonFiniteLossError
+from mlflow_hpo.core.inside import inside
 
 
 @dataclass(frozen=True)
@@ -118,9 +116,6 @@ class Reporter:
             )
 
 
-# Tells the processes that a trial starts what `Reporter.tags` tells within its own.
-_INHERITED = "MLFLOW_HPO_INSIDE"
-
 _current: ContextVar[Reporter | None] = ContextVar("mlflow_hpo_reporter", default=None)
 
 
@@ -134,33 +129,7 @@ def reporting(reporter: Reporter | None) -> Iterator[Reporter | None]:
     """Make `reporter` the one that `current_reporter` returns while the context is open."""
     token = _current.set(reporter)
     try:
-        with _told_to_children(reporter.tags if reporter else {}):
+        with nullcontext() if reporter is None else inside(reporter.tags):
             yield reporter
     finally:
         _current.reset(token)
-
-
-def tags_inside() -> dict[str, str]:
-    """Return the tags of a run that begins here: those of the fold around it; empty outside of a study."""
-    reporter = _current.get()
-    if reporter is not None:
-        return dict(reporter.tags)
-    inherited: dict[str, str] = json.loads(os.environ.get(_INHERITED, "{}"))
-    return inherited
-
-
-@contextmanager
-def _told_to_children(tags: Mapping[str, str]) -> Iterator[None]:
-    """Set the environment of processes that are started meanwhile; folds in other threads share it, and leave it."""
-    if not tags or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = os.environ.get(_INHERITED)
-    os.environ[_INHERITED] = json.dumps(tags)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_INHERITED]
-        else:
-            os.environ[_INHERITED] = before
