@@ -31,7 +31,7 @@ def study_note(study: Run, best: TrialRecord, tracking_uri: str, model: str | No
     metric = tags[names.METRIC]
     plain = trials_path(*ids, metric, ascending=tags[names.DIRECTION] == "False")
     lines = [
-        f"**{metric} = {best.score}** in the [best trial]({run_path(info.experiment_id, best.run_id)}).",
+        f"**{metric} = {best.score:.6g}** in the [best trial]({run_path(info.experiment_id, best.run_id)}).",
         f"[All trials as a table]({view_path(*ids)}), the best first; [as charts]({view_path(*ids, charts=True)}).",
         "",
         "| parameter | best |",
