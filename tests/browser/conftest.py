@@ -25,7 +25,6 @@ from browser_studies import N_TRIALS, Stepwise, search_digits
 from mlflow import MlflowClient
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from mlflow_hpo.report import log_report
 from mlflow_hpo.tracking.links import view_path
 
 SCREENSHOTS = Path(__file__).parents[2] / ".ci" / "artifacts" / "browser"
@@ -66,7 +65,6 @@ def ui(tmp_path_factory: pytest.TempPathFactory, fresh_database: Path) -> Iterat
         mlflow.set_tracking_uri(address)
         experiment_id = mlflow.set_experiment("digits").experiment_id
         search = search_digits(Stepwise, N_TRIALS, study="digits", register_as="digits")
-        log_report(search.study_.run_id)
         yield UI(address, experiment_id, search.study_.run_id)
         mlflow.set_tracking_uri("")
         mlflow.tracking.fluent._active_experiment_id = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -26,6 +28,15 @@ def points(page: Page, metric: str) -> int:
     """How many points the curves of a metric have, all together."""
     chart = page.get_by_test_id(CARD).filter(has_text=metric).locator(".js-plotly-plot").first
     return chart.locator(".scatterlayer .trace .points path").count()
+
+
+def wait_until(page: Page, condition: Callable[[], Any]) -> Any:
+    """What a condition returns once it is true."""
+    for _ in range(300):
+        if found := condition():
+            return found
+        page.wait_for_timeout(100)
+    raise AssertionError("It has not come about in 30 seconds.")
 
 
 def test_the_experiment_shows_a_study_that_unfolds(ui, page):
@@ -74,6 +85,7 @@ def test_the_note_tells_the_best_and_its_links_lead_there(ui, page, context):
 
 
 def test_the_report_and_the_plots_are_previewed(ui, page):
+    wait_until(page, lambda: any(file.path == "report.html" for file in ui.client.list_artifacts(ui.run_id)))
     page.goto(ui.run(ui.run_id, "/artifacts/report.html"))
     report = page.frame_locator("iframe")
     expect(report.get_by_role("heading", name="digits", exact=True)).to_be_visible()
@@ -101,12 +113,18 @@ def test_comparing_all_trials_draws_parallel_coordinates(ui, page):
 
 
 def test_a_trial_that_runs_shows_its_curve(ui, page):
-    study = threading.Thread(target=search_digits, args=(Held, 1), kwargs={"refit": False, "log_models": "none"})
+    def run_id_of(query: str) -> str:
+        (run,) = wait_until(page, lambda: ui.client.search_runs([ui.experiment_id], query))
+        return run.info.run_id
+
+    study = threading.Thread(
+        target=search_digits, args=(Held, 1), kwargs={"refit": False, "log_models": "none", "report": False}
+    )
     study.start()
     try:
         assert Held.reached.wait(60)
-        (live,) = wait_for_runs(ui, page, "attributes.run_name = 'RandomizedSearchCV Held'")
-        (trial,) = wait_for_runs(ui, page, f"tags.`mlflow.parentRunId` = '{live}'")
+        live = run_id_of("attributes.run_name = 'RandomizedSearchCV Held'")
+        trial = run_id_of(f"tags.`mlflow.parentRunId` = '{live}'")
         page.goto(ui.trials(live, charts=True))
         expect(page.get_by_test_id(CARD).filter(has_text="split0/loss")).to_be_visible()
         page.wait_for_function("() => document.querySelectorAll('.scatterlayer .trace').length > 0")
@@ -121,15 +139,6 @@ def test_a_trial_that_runs_shows_its_curve(ui, page):
     expect(page.get_by_test_id("experiment-view-compare-runs-section-header").first).to_contain_text("All trials")
     page.wait_for_function("() => document.querySelectorAll('.scatterlayer .trace').length > 0")
     assert points(page, "split0/loss") == N_EPOCHS
-
-
-def wait_for_runs(ui, page, query):
-    for _ in range(100):
-        found = ui.client.search_runs([ui.experiment_id], query)
-        if found:
-            return [run.info.run_id for run in found]
-        page.wait_for_timeout(100)
-    raise AssertionError(f"No run: {query}")
 
 
 @pytest.mark.parametrize("width", [1400, 390], ids=["desktop", "phone"])
