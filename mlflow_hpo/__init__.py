@@ -8,9 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from mlflow_hpo.core.config import Tracking
-
 if TYPE_CHECKING:
+    from mlflow_hpo.core.config import Tracking
     from mlflow_hpo.keras import KerasClassifier, KerasRegressor
     from mlflow_hpo.search import (
         BayesSearchCV,
@@ -37,14 +36,13 @@ __all__ = [
     "gp_minimize",
 ]
 
-_KERAS = {"KerasClassifier", "KerasRegressor"}
+_ROOMS = {"KerasClassifier": "keras", "KerasRegressor": "keras", "Tracking": "core.config"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    room = "mlflow_hpo.keras" if name in _KERAS else "mlflow_hpo.search"
-    return getattr(importlib.import_module(room), name)
+    return getattr(importlib.import_module(f"mlflow_hpo.{_ROOMS.get(name, 'search')}"), name)
 
 
 def __dir__() -> list[str]:

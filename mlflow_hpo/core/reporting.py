@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from mlflow_hpo.core.clock import now_ms
 from mlflow_hpo.core.config import NanLoss
 from mlflow_hpo.core.errors import NonFiniteLossError
+from mlflow_hpo.core.inside import inside
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class Reporter:
         Gives the run that a study nests in, which begins inside this fold.
     nan_loss : {"fail", "ignore"}
         Whether an epoch whose loss is NaN or infinite ends the fit.
+    tags : mapping of str to str
+        What a run is tagged with that user code begins inside.
     """
 
     def __init__(
@@ -78,10 +81,12 @@ class Reporter:
         emit: Callable[[EpochEnded], object],
         run: TrialRun | None = None,
         nan_loss: NanLoss = "ignore",
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         self.trial = trial
         self.fold = fold
         self.run = run
+        self.tags = dict(tags or {})
         self.last_model: Any = None
         self._nan_loss = nan_loss
         self._emit = emit
@@ -124,6 +129,7 @@ def reporting(reporter: Reporter | None) -> Iterator[Reporter | None]:
     """Make `reporter` the one that `current_reporter` returns while the context is open."""
     token = _current.set(reporter)
     try:
-        yield reporter
+        with nullcontext() if reporter is None else inside(reporter.tags):
+            yield reporter
     finally:
         _current.reset(token)

@@ -135,7 +135,9 @@ class _TrackedObjective:
         if known is not None:
             study.end_objective(trial, {OBJECTIVE: _cost(known)})
             return known
-        reporter = Reporter(trial, None, study.hear, run=lambda: study.trial_run(trial))
+        reporter = Reporter(
+            trial, None, study.hear, run=lambda: study.trial_run(trial), tags=study.run.tags_inside(trial)
+        )
         try:
             with self._active(trial), reporting(reporter), watch_fits():
                 value = self._func(point)

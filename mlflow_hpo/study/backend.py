@@ -150,6 +150,7 @@ class FoldWrapper:
             template=None if in_process else self._template,
             run=self._run_of(trial, args[0], in_process),
             nan_loss=self._nan_loss,
+            tags=self._study.run.tags_inside(trial),
             recorded=recorded or self._study.known_result(trial, fold, kwargs["train"], kwargs["test"]),
             ask=skipped if is_queued else None,
         )

@@ -73,6 +73,8 @@ class FoldTask:
         Gives the trial's run to a study that begins inside the fold.
     nan_loss : {"fail", "ignore"}
         Whether an epoch whose loss is NaN or infinite ends the fold.
+    tags : mapping of str to str
+        What a run is tagged with that user code begins inside the fold.
     recorded : mapping or None
         The result, where the study has it without training: an earlier start has found it, or the study is over.
     ask : callable or None
@@ -89,6 +91,7 @@ class FoldTask:
     template: ModelTemplate | None = None
     run: TrialRun | None = None
     nan_loss: NanLoss = "ignore"
+    tags: Mapping[str, str] = field(default_factory=dict)
     recorded: Mapping[str, Any] | None = None
     ask: Callable[[], Mapping[str, Any] | None] | None = None
     _undelivered: list[FoldEvent] = field(default_factory=list)
@@ -99,7 +102,8 @@ class FoldTask:
             return known
         self._emit(FoldStarted(self.trial, self.fold))
         try:
-            with named_logs(), reporting(Reporter(self.trial, self.fold, self._emit, self.run, self.nan_loss)):
+            reporter = Reporter(self.trial, self.fold, self._emit, self.run, self.nan_loss, self.tags)
+            with named_logs(), reporting(reporter):
                 result = self.function(*self.args, **self._wanted())
         except Exception as error:
             return FoldOutcome(

@@ -58,7 +58,10 @@ class StudySession:
     @property
     def refit_reporter(self) -> Reporter:
         """Takes the epochs of the best candidate's refit."""
-        return Reporter(None, None, self.study.hear, run=lambda: (self.run.tracking_uri, self.run.run_id))
+        run = self.run
+        return Reporter(
+            None, None, self.study.hear, run=lambda: (run.tracking_uri, run.run_id), tags=run.tags_inside(None)
+        )
 
     @property
     def run(self) -> StudyRun:

@@ -13,23 +13,30 @@ _TAG_LENGTH = 8000
 
 PARENT_RUN_ID = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
+VIEW = "mlflow.sharedViewState."
+OUR_VIEWS = "mlflow_hpo."
 
 KIND = "mlflow_hpo.kind"
 TRIAL = "mlflow_hpo.trial"
 ERROR = "mlflow_hpo.error"
 PICKLE = "mlflow_hpo.pickle"
 STUDY = "mlflow_hpo.study"
-PARTS = "mlflow_hpo.parts"
-TRIAL_KEY = "mlflow_hpo.trial_key"
-LOST = "mlflow_hpo.lost"
+INSIDE_STUDY = "mlflow_hpo.inside.study"
+INSIDE_RUN = "mlflow_hpo.inside.study_run"
+INSIDE_TRIAL = "mlflow_hpo.inside.trial"
 REUSED = "mlflow_hpo.reused_from"
 STOPPED = "mlflow_hpo.stopped"
-RESULT = "mlflow_hpo.result."
 STRATEGY = "mlflow_hpo.strategy"
 METRIC = "mlflow_hpo.metric"
 DIRECTION = "mlflow_hpo.greater_is_better"
 BEST_TRIAL = "mlflow_hpo.best_trial"
 BEST_PARAMS = "mlflow_hpo.best_params"
+
+# What a resumed study reads and nobody else: the UI hides tags that begin so.
+PARTS = "_mlflow_hpo.parts"
+TRIAL_KEY = "_mlflow_hpo.trial_key"
+LOST = "_mlflow_hpo.lost"
+RESULT = "_mlflow_hpo.result."
 
 
 def key(name: str) -> str:

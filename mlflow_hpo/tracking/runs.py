@@ -33,11 +33,19 @@ class StudyRun:
         MLflow's ids.
     tracking_uri : str
         The store that has them.
+    name : str
+        What the study is called.
     """
 
     run_id: str
     experiment_id: str
     tracking_uri: str
+    name: str
+
+    def tags_inside(self, trial: int | None) -> dict[str, str]:
+        """Return the tags of a run that user code begins inside of a trial; None is the refit of the best."""
+        tags = {names.INSIDE_STUDY: self.name, names.INSIDE_RUN: self.run_id}
+        return tags if trial is None else {**tags, names.INSIDE_TRIAL: str(trial)}
 
 
 def current_experiment() -> str:
@@ -76,7 +84,7 @@ def open_study_run(
         run = _continue_run(run_id, tags, parent_run_id)
     else:
         run = _new_run(client, name, {**_git_commit(), **tags}, parent_run_id or next(iter(_taken_over), None))
-    return StudyRun(run.info.run_id, run.info.experiment_id, mlflow.get_tracking_uri())
+    return StudyRun(run.info.run_id, run.info.experiment_id, mlflow.get_tracking_uri(), name)
 
 
 def _take_over_project_run(client: MlflowClient, name: str, tags: Mapping[str, str]) -> mlflow.ActiveRun:

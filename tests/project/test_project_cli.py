@@ -19,7 +19,6 @@ from mlflow_hpo.project._reachable import check_reachable
 from mlflow_hpo.project._store import choose_store
 from mlflow_hpo.project._termination import Terminated
 from mlflow_hpo.project.cli._exits import ended
-from mlflow_hpo.tracking.links import run_link
 
 HINT = "Run it again with --debug to see the traceback.\n"
 
@@ -192,11 +191,6 @@ def test_a_termination_ends_a_command_as_an_interrupt_does(capsys):
     before = signal.getsignal(signal.SIGTERM)
     assert ended(lambda: signal.raise_signal(signal.SIGTERM), debug=False) == 143
     assert signal.getsignal(signal.SIGTERM) is before
-
-
-def test_links():
-    assert run_link("http://u:p@host:5000/", "1", "r") == "http://host:5000/#/experiments/1/runs/r"
-    assert run_link("sqlite:////tmp/mlflow.db", "1", "r") == "http://127.0.0.1:5000/#/experiments/1/runs/r"
 
 
 def test_a_store_that_needs_no_check_is_taken_at_its_word():

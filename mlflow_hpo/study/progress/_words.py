@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterator, Mapping
 
 from mlflow_hpo.core.events import RunStatus
-from mlflow_hpo.core.redact import printable, without_credentials
+from mlflow_hpo.core.redact import printable
 from mlflow_hpo.study.naming import short_params, short_value, trial_label
 from mlflow_hpo.study.progress._snapshot import Ended, Snapshot
-from mlflow_hpo.tracking.links import has_server, run_link
+from mlflow_hpo.tracking.links import has_server, run_path, ui_address, view_path
+from mlflow_hpo.tracking.recipes import ui_command
 
 
 def clock(seconds: float) -> str:
@@ -86,12 +87,10 @@ def where(now: Snapshot) -> Iterator[str]:
     """Yield how to look at a study: the one place that says so."""
     run = now.run
     yield f"Run         {run.run_id} ({printable(now.name)})"
-    link = run_link(run.tracking_uri, run.experiment_id, run.run_id)
-    if has_server(run.tracking_uri):
-        yield f"Look at it  {link}"
-    else:
-        yield f"Look at it  mlflow ui --backend-store-uri {without_credentials(run.tracking_uri)}"
-        yield f"            {link}"
+    if not has_server(run.tracking_uri):
+        yield f"Look at it  {ui_command(run.tracking_uri)}"
+    yield f"Study       {ui_address(run.tracking_uri, run_path(run.experiment_id, run.run_id))}"
+    yield f"Trials      {ui_address(run.tracking_uri, view_path(run.experiment_id, run.run_id))}"
 
 
 def conclusion(now: Snapshot, now_ms: int) -> Iterator[str]:

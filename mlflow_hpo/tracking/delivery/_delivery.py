@@ -38,6 +38,7 @@ from mlflow_hpo.tracking.records import (
     TrialMoved,
 )
 from mlflow_hpo.tracking.spool import Spool
+from mlflow_hpo.tracking.view import delete_view, write_view
 
 _logger = logging.getLogger(__name__)
 _RUNNING = "RUNNING"
@@ -66,6 +67,7 @@ class Delivery:
         self._attempted_before = self.progress.attempted
         self._is_repeated = False
         self._failing_since: float | None = None
+        self._has_view = False
 
     @property
     def is_caught_up(self) -> bool:
@@ -158,6 +160,11 @@ class Delivery:
         if record.trial not in self.progress.open_trials:
             self.progress.open_trials.append(record.trial)
         self._batches.add(run_id, Logged(record.trial, record.time_ms, params=record.params))
+        if not self._has_view:
+            self._batches.write(self._address.run_id)
+            study = self._client.get_run(self._address.run_id)
+            self._attempt("the view of the trials", write_view, self._client, study, list(record.params))
+            self._has_view = True
 
     @_apply.register
     def _(self, record: Logged) -> None:
@@ -211,6 +218,7 @@ class Delivery:
         for model_id in model_ids(self._client.get_run(record.run_id)):
             delete_logged_model(self._client, model_id)  # what is registered is kept
         self._client.delete_run(record.run_id)
+        delete_view(self._client, address.experiment_id, record.run_id)
 
     @_apply.register
     def _(self, record: Concluded) -> None:
@@ -218,15 +226,12 @@ class Delivery:
         self._batches.write()
         if record.model is not None and not self._existing_model(self._client.get_run(run_id), record.model.name):
             self._attempt("the refitted model", self._log_model, run_id, record.model, {})
-        study = read_study_run(run_id, self._address.tracking_uri)
-        if names.BEST_TRIAL in study.data.tags:
-            note = study_note(study, best_trial_of(study, self._address.tracking_uri))
-            self._client.set_tag(run_id, names.NOTE, note)
         if record.register_as is not None:
             from mlflow_hpo.tracking.outcome import register_outcome
 
             mlflow.set_tracking_uri(self._address.tracking_uri)  # MLflow looks a model's files up there
             self.progress.registered = register_outcome(self._client, run_id, record.register_as, record.alias)
+        self._tell_of_best()
         if record.model is not None:
             self.spool.remove_model(record.model.file)
 
@@ -235,6 +240,19 @@ class Delivery:
         self._batches.write()
         self._client.set_terminated(self._address.run_id, record.status, record.time_ms)
         self.progress.is_done = True
+
+    def _tell_of_best(self) -> None:
+        """Write the note on the study's run, and the view of its trials now that their metrics are known."""
+        uri = self._address.tracking_uri
+        study = read_study_run(self._address.run_id, uri)
+        if names.BEST_TRIAL not in study.data.tags:
+            return
+        best = best_trial_of(study, uri)
+        kept = model_ids(study) or model_ids(self._client.get_run(best.run_id))
+        model = "/".join(self.progress.registered or kept[-1:])
+        note = study_note(study, best, uri, f"models:/{model}" if model else None)
+        self._client.set_tag(study.info.run_id, names.NOTE, note)
+        self._attempt("the view of the trials", write_view, self._client, study, list(best.params), best.metrics)
 
     def _reopen(self, run_id: str, name: str) -> None:
         """Let a trial of an earlier start run again, in its own run."""
