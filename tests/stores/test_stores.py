@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,10 @@ import numpy as np
 import pytest
 import requests
 import store_servers as servers
-from conftest import Store
 from mlflow.entities import Run
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV as PlainGridSearchCV
+from store_kinds import EXPERIMENT, READER, READER_PASSWORD, USER, Store
 from store_studies import EPOCHS, GRID, WORDS, Folds, X, pipeline, score, y
 
 from mlflow_hpo import GridSearchCV, Tracking
@@ -167,3 +170,86 @@ def test_many_values_and_unusual_ones(store: Store) -> None:
     history = store.client.get_metric_history(trial.info.run_id, "split0/loss")
     assert [point.step for point in history] == list(range(1200))
     assert not [line for line in store.said if "does not" in line]
+
+
+with_users = pytest.mark.parametrize("store", ["postgres-s3", "postgres-s3-direct"], indirect=True)
+MODULE = (
+    "from sklearn.tree import DecisionTreeClassifier\ndef make():\n    return DecisionTreeClassifier(random_state=0)\n"
+)
+STUDY_FILE = """\
+estimator: model.py:make
+data: {sklearn: iris}
+task: classification
+space: {max_depth: {categories: [1, 2]}}
+strategy: grid
+cv: {folds: 3}
+register_as: iris
+"""
+
+
+@pytest.fixture
+def study_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):  # which the command line sets
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    (tmp_path / "model.py").write_text(MODULE)
+    (tmp_path / "study.yaml").write_text(STUDY_FILE)
+    return tmp_path / "study.yaml"
+
+
+@with_users
+def test_the_password_is_shown_nowhere(store: Store, search: Any, study_file: Path) -> None:
+    environment = {**os.environ, "MLFLOW_EXPERIMENT_NAME": EXPERIMENT}
+    run = [sys.executable, "-m", "mlflow_hpo", "run", str(study_file)]
+    printed = subprocess.run(run, env=environment, capture_output=True, text=True, check=False)
+    assert printed.returncode == 0, printed.stderr
+    assert printed.stderr == ""
+    shown = [printed.stdout, repr(search.study_), *store.said, *everything_kept(store, search.study_.run_id)]
+    shown.append((store.folder / "spool" / "delivery.log").read_text(errors="replace"))
+    for secret in store.secrets:
+        assert not [text for text in shown if secret in text], secret
+
+
+def everything_kept(store: Store, run_id: str) -> Iterator[str]:
+    for run in store.client.search_runs([store.experiment_id]):
+        yield str(run.to_dictionary())
+    for version in store.client.search_model_versions():
+        yield f"{version.tags} {version.description} {version.source}"
+    folder = mlflow.artifacts.download_artifacts(run_id=run_id, dst_path=str(store.folder / "kept"))
+    for file in Path(folder).rglob("*"):
+        if file.is_file():
+            yield file.read_bytes().decode("utf-8", "replace")
+
+
+def another_user(store: Store, monkeypatch: pytest.MonkeyPatch, user: str, password: str) -> str:
+    """Return the store's address for somebody else, who is named in the same way."""
+    if "MLFLOW_TRACKING_USERNAME" in store.environment:
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", user)
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+        return store.uri
+    return f"http://{user}:{password}@{store.uri.rpartition('@')[2]}"
+
+
+@with_users
+def test_a_wrong_password_is_told_before_anything_trains(
+    store: Store, study_file: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = another_user(store, monkeypatch, USER, "a-wrong-one")
+    code, out, err = command("run", study_file, "--tracking-uri", uri, "--experiment-name", "never")
+    assert (code, out) == (2, "")
+    [line] = err.splitlines()
+    assert "error code 401" in line
+    assert "MLFLOW_TRACKING_PASSWORD" in line
+    assert "a-wrong-one" not in line
+
+
+@with_users
+def test_who_may_only_read_is_told_so(
+    store: Store, study_file: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(store.client.search_runs([store.experiment_id]))
+    uri = another_user(store, monkeypatch, READER, READER_PASSWORD)
+    code, _, err = command("run", study_file, "--tracking-uri", uri, "--experiment-name", EXPERIMENT)
+    assert code == 2
+    assert "lets this user only read" in err
+    assert READER_PASSWORD not in err
+    assert len(store.client.search_runs([store.experiment_id])) == before
