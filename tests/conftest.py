@@ -14,6 +14,8 @@ from mlflow import MlflowClient
 from mlflow_hpo.tracking import runs
 
 EXPERIMENT = "tests"
+# They take seconds each; the tests that look at them switch them on.
+os.environ["MLFLOW_HPO_REPORT"] = "false"
 # What MLflow hands down to child processes.
 _INHERITED = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME")
 
@@ -33,7 +35,6 @@ def store(tmp_path: Path, fresh_database: Path, monkeypatch: pytest.MonkeyPatch)
     shutil.copy(fresh_database, database)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_HPO_SPOOL", str(tmp_path / "spool"))
-    monkeypatch.setenv("MLFLOW_HPO_REPORT", "false")  # a second each; the test of reports switches them on
     for variable in _INHERITED:
         monkeypatch.delenv(variable, raising=False)
     uri = f"sqlite:///{database}"

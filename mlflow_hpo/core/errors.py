@@ -30,6 +30,10 @@ class StudyIsRunningError(HPOError):
     """Another process runs the study of the same name."""
 
 
+class StoreDeniedError(HPOError, PermissionError):
+    """The tracking store does not let this user write."""
+
+
 class NonFiniteLossError(HPOError, ArithmeticError):
     """The loss of a fit is NaN or infinite: what it trains further is lost time."""
 

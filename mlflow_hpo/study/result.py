@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -33,7 +33,7 @@ class StudyResult:
     name: str
     run_id: str
     experiment_id: str
-    tracking_uri: str
+    tracking_uri: str = field(repr=False)  # it may hold a password
     registered: tuple[str, str] | None = None
     stopped: str | None = None
 

@@ -22,7 +22,7 @@ from mlflow_hpo.study.stopping import StopRule
 from mlflow_hpo.study.study import Study
 from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.dataset import data_record
-from mlflow_hpo.tracking.delivery import StoreAwayError, courier
+from mlflow_hpo.tracking.delivery import StoreAwayError, courier, reports_are_on
 from mlflow_hpo.tracking.models import ModelTemplate
 from mlflow_hpo.tracking.opening import StudyPlan, plan_record
 from mlflow_hpo.tracking.outcome import StudyOutcome, outcome_record
@@ -115,7 +115,9 @@ def open_study(plan: StudyPlan, tracking: Tracking, template: ModelTemplate, X: 
         shown_study(name, plan, run, tracking.progress) as show,
         named_logs(),
     ):
-        writer = Writer(run, template, tracking.keep_best, report=tracking.report and around is None)
+        writer = Writer(
+            run, template, tracking.keep_best, report=tracking.report and around is None and reports_are_on()
+        )
         study = Study(
             run,
             writer,

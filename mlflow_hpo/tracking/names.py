@@ -10,6 +10,7 @@ _FORBIDDEN = re.compile(r"[^\w\-. :/]")
 _KEY_LENGTH = 250
 _PARAM_LENGTH = 6000
 _TAG_LENGTH = 8000
+_RUN_NAME_LENGTH = 250
 
 PARENT_RUN_ID = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
@@ -63,12 +64,28 @@ def param_value(value: Any) -> str:
     """
     if callable(value) and hasattr(value, "__name__"):
         return str(value.__name__)
-    return cut(" ".join(str(value).split()), _PARAM_LENGTH)
+    return cut(" ".join(storable(str(value)).split()), _PARAM_LENGTH)
 
 
 def tag_value(value: Any) -> str:
     """Return the text of a tag's value, no longer than MLflow keeps."""
-    return cut(str(value), _TAG_LENGTH)
+    return cut(storable(str(value)), _TAG_LENGTH)
+
+
+def run_name(name: str) -> str:
+    """Return the name of a run, no longer than MLflow's databases keep: sqlite alone does not check it."""
+    return cut(storable(name), _RUN_NAME_LENGTH)
+
+
+def storable(text: str) -> str:
+    r"""Return a text that every store takes: PostgreSQL knows no zero character, and UTF-8 no half of a surrogate pair.
+
+    Examples
+    --------
+    >>> print(storable("größer \0 \udcff"))
+    größer \x00 \udcff
+    """
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def cut(text: str, length: int) -> str:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunData, RunInfo
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, ErrorCode
 from mlflow.tracking.context import registry as context
 from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
 from mlflow_hpo.core.clock import now_ms
+from mlflow_hpo.core.errors import StoreDeniedError
 from mlflow_hpo.core.events import RunStatus
+from mlflow_hpo.core.redact import without_credentials
 from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.store import connect
 
@@ -39,7 +43,7 @@ class StudyRun:
 
     run_id: str
     experiment_id: str
-    tracking_uri: str
+    tracking_uri: str = field(repr=False)  # it may hold a password
     name: str
 
     def tags_inside(self, trial: int | None) -> dict[str, str]:
@@ -72,19 +76,36 @@ def open_study_run(
         there is none, the run that `mlflow run` made for this process becomes the study's run.
     run_id : str or None
         The run of an earlier start, which the study goes on in where `mlflow run` made none for it.
+
+    Raises
+    ------
+    StoreDeniedError
+        The store lets this user only read.
     """
     if parent is not None and parent[0] != mlflow.get_tracking_uri():
         mlflow.set_tracking_uri(parent[0])  # a worker process does not inherit it
+    name, tags = names.run_name(name), {tag: names.tag_value(value) for tag, value in tags.items()}
+    try:
+        run = _open(name, tags, parent[1] if parent else None, run_id)
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(PERMISSION_DENIED):
+            raise
+        raise StoreDeniedError(
+            f"The tracking store {without_credentials(mlflow.get_tracking_uri())} lets this user only read, where the "
+            "study's run is to be. Ask for the permission EDIT on the experiment, or choose another experiment."
+        ) from error
+    return StudyRun(run.info.run_id, run.info.experiment_id, mlflow.get_tracking_uri(), name)
+
+
+def _open(name: str, tags: Mapping[str, str], parent_run_id: str | None, run_id: str | None) -> mlflow.ActiveRun:
     client = connect()
     active = mlflow.active_run()
-    parent_run_id = parent[1] if parent else active.info.run_id if active else None
+    parent_run_id = parent_run_id or (active.info.run_id if active else None)
     if parent_run_id is None and os.environ.get(_PROJECT_RUN):
-        run = _take_over_project_run(client, name, tags)
-    elif run_id is not None:
-        run = _continue_run(run_id, tags, parent_run_id)
-    else:
-        run = _new_run(client, name, {**_git_commit(), **tags}, parent_run_id or next(iter(_taken_over), None))
-    return StudyRun(run.info.run_id, run.info.experiment_id, mlflow.get_tracking_uri(), name)
+        return _take_over_project_run(client, name, tags)
+    if run_id is not None:
+        return _continue_run(run_id, tags, parent_run_id)
+    return _new_run(client, name, {**_git_commit(), **tags}, parent_run_id or next(iter(_taken_over), None))
 
 
 def _take_over_project_run(client: MlflowClient, name: str, tags: Mapping[str, str]) -> mlflow.ActiveRun:

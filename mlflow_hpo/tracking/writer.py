@@ -194,7 +194,7 @@ def failure(trial: int | None, traceback: str) -> Logged:
 
 
 def _error(traceback: str) -> dict[str, Any]:
-    traceback = redacted(traceback)
+    traceback = names.storable(redacted(traceback))
     last_line = traceback.strip().splitlines()[-1]
     note = f"**Failed:** `{last_line}`\n\n```\n{traceback[-6000:]}\n```"
     return {

@@ -62,6 +62,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory, fresh_database: Path) -> Iterat
     with pytest.MonkeyPatch.context() as patch, _server(folder) as address:
         patch.setenv("MLFLOW_TRACKING_URI", address)
         patch.setenv("MLFLOW_HPO_SPOOL", str(folder / "spool"))
+        patch.setenv("MLFLOW_HPO_REPORT", "true")
         mlflow.set_tracking_uri(address)
         experiment_id = mlflow.set_experiment("digits").experiment_id
         search = search_digits(Stepwise, N_TRIALS, study="digits", register_as="digits")

@@ -65,7 +65,6 @@ def test_a_study_has_its_report_when_its_process_has_ended(
 
 
 def test_a_report_is_renewed_while_the_study_runs(store: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_HPO_REPORT", "true")
     monkeypatch.setattr(_page, "_RENEW_SECONDS", 0.0)
     run = open_study_run("running", {names.KIND: "study", names.METRIC: "mean_test_score"})
     writer = Writer(run, ModelTemplate.from_data(DecisionTreeClassifier(), [[0.0], [1.0]], [0, 1]))
@@ -84,9 +83,8 @@ def test_a_report_is_renewed_while_the_study_runs(store: MlflowClient, monkeypat
         leave_study_run(run)
 
 
-def test_reports_can_be_switched_off(store: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    address = Address("run", "0", "sqlite:///", "sqlite:///", report=True)
+def test_reports_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     for value, is_wanted in [("false", False), ("0", False), ("true", True)]:
         monkeypatch.setenv("MLFLOW_HPO_REPORT", value)
-        assert _page.wants_page(address) is is_wanted
+        assert _page.reports_are_on() is is_wanted
     assert Tracking().report

@@ -9,8 +9,8 @@ import warnings
 _VARIABLES = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # its links show the password that the address may hold
     # `python -W ignore` for the processes that a search starts, which inherit nothing else.
     "PYTHONWARNINGS": "ignore::DeprecationWarning,ignore::FutureWarning",
 }

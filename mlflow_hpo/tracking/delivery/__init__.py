@@ -4,5 +4,15 @@ from mlflow_hpo.tracking.delivery._courier import Courier, courier, patience
 from mlflow_hpo.tracking.delivery._delivery import Delivery
 from mlflow_hpo.tracking.delivery._errors import StoreAwayError
 from mlflow_hpo.tracking.delivery._leftovers import Delivered, deliver_waiting
+from mlflow_hpo.tracking.delivery._page import reports_are_on
 
-__all__ = ["Courier", "Delivered", "Delivery", "StoreAwayError", "courier", "deliver_waiting", "patience"]
+__all__ = [
+    "Courier",
+    "Delivered",
+    "Delivery",
+    "StoreAwayError",
+    "courier",
+    "deliver_waiting",
+    "patience",
+    "reports_are_on",
+]

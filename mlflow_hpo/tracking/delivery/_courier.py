@@ -27,6 +27,8 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # A link for each trial that ends costs a call, and shows the password that the address may hold.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "TQDM_DISABLE": "1",
@@ -82,7 +84,7 @@ class Courier:
         with self._lock:
             self._open[str(spool.folder)] = _Open(spool)
             self.start()
-            self._send({"ask": "open", "spool": str(spool.folder)})
+            self._send(_opening(str(spool.folder)))
 
     def flush(self, spool: Spool) -> dict[str, Any]:
         """Wait until the store has all that is in the spool, and return what is known then.
@@ -181,7 +183,7 @@ class Courier:
         _logger.debug("The process that delivers ended with %s; another one goes on", code)
         self._spawn()
         for folder in self._open:
-            self._send({"ask": "open", "spool": folder})
+            self._send(_opening(folder))
         for waiting in self._waiting.values():
             self._send(waiting.question)
 
@@ -210,6 +212,11 @@ class Courier:
                 state.spool.folder,
             )
         state.reason = reason
+
+
+def _opening(folder: str) -> dict[str, Any]:
+    """Return the question that begins a delivery. Who may write may have changed since the process was started."""
+    return {"ask": "open", "spool": folder, "environment": {**os.environ, **_ENVIRONMENT}}
 
 
 def _end(process: subprocess.Popen[str]) -> None:

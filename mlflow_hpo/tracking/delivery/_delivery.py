@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from functools import singledispatchmethod
 from pathlib import Path
@@ -134,7 +135,8 @@ class Delivery:
         return True
 
     def _refuse(self, what: str, error: Exception) -> None:
-        _logger.warning("MLflow does not take %s: %s", what, _first_line(error), exc_info=error)
+        detail = "".join(traceback.format_exception(error))
+        _logger.warning("MLflow does not take %s: %s\n%s", what, *map(redacted, (_first_line(error), detail)))
 
     @property
     def _is_careful(self) -> bool:

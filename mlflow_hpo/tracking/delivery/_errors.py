@@ -12,6 +12,8 @@ _PASSING = frozenset({"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMI
 _DENIED = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
 # A path of the store is not what it should be: waiting does not mend it.
 _LASTING = (NotADirectoryError, IsADirectoryError, FileNotFoundError, FileExistsError, PermissionError)
+# Where a client writes artifacts itself: what these raise is an artifact store that is away, or denies.
+_ARTIFACT_CLIENTS = frozenset({"azure", "boto3", "botocore", "google", "s3transfer"})
 
 
 class StoreAwayError(HPOError):
@@ -30,4 +32,6 @@ def passes(error: BaseException) -> bool:
         return error.error_code in _PASSING | _DENIED
     if isinstance(error, OSError):  # those of `requests` are
         return not isinstance(error, _LASTING)
+    if type(error).__module__.partition(".")[0] in _ARTIFACT_CLIENTS:
+        return True
     return isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.TimeoutError)

@@ -18,9 +18,9 @@ _RENEW_SECONDS = 60.0
 _PAUSE = 10.0
 
 
-def wants_page(address: Address) -> bool:
-    """Whether a study is to have a report, and nobody has switched reports off."""
-    return address.report and os.environ.get(REPORT_VARIABLE, "true").lower() not in ("false", "0", "no")
+def reports_are_on() -> bool:
+    """Whether nobody has switched reports off."""
+    return os.environ.get(REPORT_VARIABLE, "true").lower() not in ("false", "0", "no")
 
 
 class PageMaker:
@@ -34,7 +34,7 @@ class PageMaker:
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self._is_wanted = wants_page(address)
+        self._is_wanted = address.report
         self._process: subprocess.Popen[bytes] | None = None
         self._begun = time.monotonic()
         self._due = self._begun + _RENEW_SECONDS

@@ -13,6 +13,7 @@ import queue
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,7 @@ class DeliveryProcess:
     def _take(self, question: dict[str, Any]) -> None:
         folder = question["spool"]
         if question["ask"] == "open":
+            _adopt(question["environment"])
             spool = Spool(Path(folder))
             lock = spool.lock()
             if lock is not None:
@@ -193,6 +195,13 @@ class _Forward(logging.Handler):
         text = record.getMessage()
         detail = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
         self._tell({"log": record.levelno, "logger": record.name, "text": text, "detail": detail})
+
+
+def _adopt(environment: Mapping[str, str]) -> None:
+    """Take over the environment that the parent has now: passwords change, and a study elsewhere needs others."""
+    for name in set(os.environ) - set(environment):
+        del os.environ[name]
+    os.environ.update(environment)
 
 
 def _import_formats() -> None:
