@@ -203,7 +203,13 @@ def test_the_password_is_shown_nowhere(store: Store, search: Any, study_file: Pa
     printed = subprocess.run(run, env=environment, capture_output=True, text=True, check=False)
     assert printed.returncode == 0, printed.stderr
     assert printed.stderr == ""
-    shown = [printed.stdout, repr(search.study_), *store.said, *everything_kept(store, search.study_.run_id)]
+    shown = [
+        printed.stdout,
+        repr(search.study_),
+        search.study_._repr_html_(),
+        *store.said,
+        *everything_kept(store, search.study_.run_id),
+    ]
     shown.append((store.folder / "spool" / "delivery.log").read_text(errors="replace"))
     for secret in store.secrets:
         assert not [text for text in shown if secret in text], secret
