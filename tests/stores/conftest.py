@@ -143,6 +143,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         for name, value in store.environment.items():
             patch.setenv(name, value)
         patch.setenv("MLFLOW_HPO_SPOOL", str(folder / "spool"))
+        patch.setenv("MLFLOW_HPO_REPORT", "false")  # one study has one
         mlflow.set_tracking_uri(None)  # set in the process, it would win over the variable, which this takes away
         patch.setenv("MLFLOW_TRACKING_URI", store.uri)
         patch.chdir(folder)
