@@ -16,7 +16,7 @@ from skopt import searchcv
 from mlflow_hpo.core.config import Tracking
 from mlflow_hpo.search._gp_search import BaseGPSearchCV
 from mlflow_hpo.search._stopping import with_stop
-from mlflow_hpo.search._tracked import TrackedSearch
+from mlflow_hpo.search._tracked import TrackedSearch, study_is_over
 from mlflow_hpo.search._warm_start import KnownPoints, known_points
 
 
@@ -89,12 +89,11 @@ class _Halving(TrackedSearch):
 
     _lists_candidates = True
 
-    def _select_best_index(self, refit: Any, refit_metric: Any, results: Any) -> Any:
+    @staticmethod
+    def _select_best_index(refit: Any, refit_metric: Any, results: Any) -> Any:
         """Return the best of the last rung that has run: scikit-learn's choice where all have."""
-        search: Any = super()
-        fit = self._fit_in_progress
-        if fit is None or not fit.is_over():
-            return search._select_best_index(refit, refit_metric, results)
+        if not study_is_over():
+            return model_selection.HalvingGridSearchCV._select_best_index(refit, refit_metric, results)
         has_score = ~np.isnan(results["mean_test_score"])
         is_last = results["iter"] == max(results["iter"][has_score], default=0)
         return int(np.nanargmax(np.where(is_last, results["mean_test_score"], np.nan)))

@@ -232,6 +232,12 @@ class TrackedFit:
         }
 
 
+def study_is_over() -> bool:
+    """Whether the study of the fit in progress, if there is one, begins no more trials."""
+    fit = _current.get()
+    return fit is not None and fit.is_over()
+
+
 def tracking_of(value: Any) -> Tracking:
     """Return the `Tracking` that a `tracking` argument other than False stands for."""
     if value is None or value is True:

@@ -5,6 +5,7 @@ The study appends, whoever delivers reads; neither waits for the other. The fold
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import logging
@@ -255,8 +256,11 @@ def spool_folder() -> Path:
 
 def waiting_spools() -> list[Spool]:
     """Return the spools that are on disk, the oldest first."""
-    folders = [path for path in spool_folder().iterdir() if (path / _ADDRESS).exists()]
-    return [Spool(folder) for folder in sorted(folders, key=lambda path: (path / _ADDRESS).stat().st_mtime)]
+    found = []
+    for folder in spool_folder().iterdir():
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # delivered meanwhile, or no spool
+            found.append(((folder / _ADDRESS).stat().st_mtime, Spool(folder)))
+    return [spool for _, spool in sorted(found, key=lambda item: item[0])]
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

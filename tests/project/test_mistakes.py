@@ -159,7 +159,7 @@ AS_TEXT = {
 AS_OPTION = {
     "no such study file": (["run", "stduy.yaml"], ["does not exist: there is no /", "'study.yaml'?", "whole path"]),
     "a directory": (["run", "."], [". is a directory; name the study file in it, such as study.yaml"]),
-    "unknown option": (["run", "STUDY", "--trails", "3"], ["No such option '--trails'. Did you mean '--trials'?"]),
+    "unknown option": (["run", "STUDY", "--trails", "3"], ["No such option '--trails'. (Did you mean", "'--trials'?"]),
     "unknown option by habit": (["run", "STUDY", "--n-iter", "3"], ["'--n-iter'. Did you mean '--trials'?"]),
     "-P with another name": (["run", "STUDY", "--n_iter", "3"], ["mean '--trials'? See mlflow-hpo run --help."]),
     "unknown command": (["rnu"], ["No such command 'rnu'. Did you mean 'run'?"]),

@@ -139,7 +139,8 @@ def test_progress_is_shown_live_on_a_terminal(folder, store):
     assert "/3 trials" in live
     assert "Best score  0.97" in end
     assert "Registered  live version 1" in end
-    assert end.splitlines()[-1].startswith("            http://127.0.0.1:5000/#/experiments/")
+    assert end.splitlines()[-2].startswith("Study       http://127.0.0.1:5000/#/experiments/")
+    assert end.splitlines()[-1].startswith("Trials      http://127.0.0.1:5000/#/experiments/")
 
 
 def test_check_trains_nothing(folder, store, command, monkeypatch):

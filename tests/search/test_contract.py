@@ -132,6 +132,8 @@ def test_signature_is_the_librarys_and_tracking(strategy: Strategy) -> None:
 @every_strategy
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_same_results(strategy: Strategy, data: Any, n_jobs: int) -> None:
+    if strategy.ours is mlflow_hpo.GPSearchCV and n_jobs > 1:
+        pytest.skip("with several workers it proposes whenever one is free: see test_gp_workers")
     search = fit_both(strategy, LogisticRegression(), "C", *data, cv=3, n_jobs=n_jobs, return_train_score=True)
     trials = search.study_.trials
     assert len(trials) == len(search.cv_results_["params"])

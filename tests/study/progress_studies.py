@@ -17,7 +17,7 @@ from mlflow_hpo.study.progress._state import ProgressState
 from mlflow_hpo.tracking.opening import StudyPlan
 from mlflow_hpo.tracking.runs import StudyRun
 
-RUN = StudyRun("a" * 32, "7", "sqlite:////data/mlflow.db")
+RUN = StudyRun("a" * 32, "7", "sqlite:////data/mlflow.db", "shown")
 TRACEBACK = (
     'Traceback (most recent call last):\n  File "m.py", line 1, in fit\n    grow()\nValueError: too wide\nby far'
 )

@@ -151,7 +151,7 @@ def test_a_line_for_each_trial(store, capsys, search, n):
     assert "best so far" in lines[0]
     assert f"Best score  {found.best_score_:.6g} (trial {found.best_index_:03d})" in lines
     assert (
-        f"            http://127.0.0.1:5000/#/experiments/{found.study_.experiment_id}/runs/{found.study_.run_id}"
+        f"Study       http://127.0.0.1:5000/#/experiments/{found.study_.experiment_id}/runs/{found.study_.run_id}"
         in lines
     )
 

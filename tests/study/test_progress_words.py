@@ -14,6 +14,7 @@ from mlflow_hpo.core.events import RunStatus, SearchEnded, StudyConcluded
 from mlflow_hpo.study.progress._displays import LinesDisplay, _bundle
 from mlflow_hpo.study.progress._panel import leaderboard, panel
 from mlflow_hpo.study.progress._words import conclusion, trial_line
+from mlflow_hpo.tracking.links import view_path
 
 LINK = f"http://127.0.0.1:5000/#/experiments/7/runs/{'a' * 32}"
 
@@ -108,7 +109,8 @@ def test_the_end(told):
         "Registered  digits version 3",
         f"Run         {'a' * 32} (digits)",
         "Look at it  mlflow ui --backend-store-uri sqlite:////data/mlflow.db",
-        f"            {LINK}",
+        f"Study       {LINK}",
+        f"Trials      http://127.0.0.1:5000/{view_path('7', 'a' * 32)}",
     ]
 
 
