@@ -84,6 +84,9 @@ class RandomizedSearchCV(TrackedSearch, model_selection.RandomizedSearchCV):
     _lists_candidates = True
 
 
+_best_of_halving = model_selection.HalvingGridSearchCV._select_best_index
+
+
 class _Halving(TrackedSearch):
     """What both of scikit-learn's halving searches need to be stopped early."""
 
@@ -93,7 +96,7 @@ class _Halving(TrackedSearch):
     def _select_best_index(refit: Any, refit_metric: Any, results: Any) -> Any:
         """Return the best of the last rung that has run: scikit-learn's choice where all have."""
         if not study_is_over():
-            return model_selection.HalvingGridSearchCV._select_best_index(refit, refit_metric, results)
+            return _best_of_halving(refit, refit_metric, results)
         has_score = ~np.isnan(results["mean_test_score"])
         is_last = results["iter"] == max(results["iter"][has_score], default=0)
         return int(np.nanargmax(np.where(is_last, results["mean_test_score"], np.nan)))
