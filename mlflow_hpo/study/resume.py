@@ -57,7 +57,7 @@ def opened_run(
         if tracking.resume and identity is not None:
             earlier = find_earlier(client, experiment_id, name)
             # What the earlier start wrote and could not deliver belongs to what it has found.
-            if earlier.run_id is not None and deliver_waiting(earlier.run_id):
+            if [one for run_id in earlier.run_ids for one in deliver_waiting(run_id)]:
                 earlier = find_earlier(client, experiment_id, name)
         replay = Replay(identity, earlier, other)
         replay.explain()

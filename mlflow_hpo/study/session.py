@@ -75,9 +75,9 @@ class StudySession:
         if self.study.stopped is not None:
             _logger.info("%s ended early: %s.", self.name, self.study.stopped)
             writer.log(Logged(None, now_ms(), tags={names.STOPPED: self.study.stopped}))
-        left = self.study.replay.earlier.run_id
-        if left is not None and left != self.run.run_id:
-            writer.log(EarlierLeft(left))
+        for left in self.study.replay.earlier.run_ids:
+            if left != self.run.run_id:
+                writer.log(EarlierLeft(left))
         registered = writer.conclude(outcome.estimator, tracking.register_as, tracking.alias)
         self.study.show(StudyConcluded(registered, self.study.stopped))
         run = self.run

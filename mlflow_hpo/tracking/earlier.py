@@ -19,6 +19,8 @@ from mlflow_hpo.tracking.read import children_of, read_study_run
 _FINAL = ("FINISHED", "FAILED")
 # Of a fit that failed; the rest of a fold's result is numbers.
 _ERROR_LENGTH = 5000
+# Starts that died one after the other before they had taken over what there was.
+_MOST_STARTS = 100
 
 
 @dataclass(frozen=True)
@@ -54,18 +56,32 @@ class EarlierStudy:
         Those of its run.
     is_over : bool
         Whether it came to its end.
+    older : tuple of str
+        The runs of starts before it: it may have died before it had all of their trials.
     """
 
     run_id: str | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     is_over: bool = False
+    older: tuple[str, ...] = ()
     _trials: dict[str, deque[EarlierTrial]] = field(default_factory=lambda: defaultdict(deque))
 
     def take(self, key: str) -> EarlierTrial | None:
         """Return the next trial with a key: candidates can repeat, and each repetition has its own."""
         trials = self._trials.get(key)
         return trials.popleft() if trials else None
+
+    def add(self, older: EarlierStudy) -> None:
+        """Take the trials of an older start, after those that are here."""
+        self.older = (*self.older, *([older.run_id] if older.run_id else []))
+        for key, trials in older._trials.items():
+            self._trials[key].extend(trials)
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """The runs of all starts."""
+        return self.older if self.run_id is None else (self.run_id, *self.older)
 
     @property
     def n_trials(self) -> int:
@@ -74,7 +90,7 @@ class EarlierStudy:
 
 
 def find_earlier(client: MlflowClient, experiment_id: str, name: str) -> EarlierStudy:
-    """Return the latest start of a study that has a name.
+    """Return the latest start of a study that has a name, with the trials of those before it.
 
     Parameters
     ----------
@@ -84,8 +100,13 @@ def find_earlier(client: MlflowClient, experiment_id: str, name: str) -> Earlier
     name : str
         Of the study.
     """
-    run = _latest_run(client, experiment_id, name)
-    return EarlierStudy() if run is None else found_in(client, run)
+    runs = _runs_called(client, experiment_id, name, _MOST_STARTS)
+    if not runs:
+        return EarlierStudy()
+    found = found_in(client, runs[0])
+    for run in runs[1:]:
+        found.add(found_in(client, run))
+    return found
 
 
 def study_called(client: MlflowClient, experiment_id: str, name: str) -> Run:
@@ -104,9 +125,9 @@ def study_called(client: MlflowClient, experiment_id: str, name: str) -> Run:
     NotFoundError
         There is none.
     """
-    run = _latest_run(client, experiment_id, name)
-    if run is not None:
-        return run
+    runs = _runs_called(client, experiment_id, name, 1)
+    if runs:
+        return runs[0]
     try:
         return read_study_run(name)
     except NotFoundError:
@@ -140,11 +161,11 @@ def found_in(client: MlflowClient, run: Run) -> EarlierStudy:
     return found
 
 
-def _latest_run(client: MlflowClient, experiment_id: str, name: str) -> Run | None:
+def _runs_called(client: MlflowClient, experiment_id: str, name: str, most: int) -> list[Run]:
+    """Return the runs of the starts of a study, the latest first."""
     quoted = name.replace("\\", "\\\\").replace("'", "\\'")
     query = f"tags.`{names.KIND}` = 'study' AND tags.`{names.STUDY}` = '{quoted}'"
-    found = client.search_runs([experiment_id], query, max_results=1, order_by=["attributes.start_time DESC"])
-    return found[0] if found else None
+    return list(client.search_runs([experiment_id], query, max_results=most, order_by=["attributes.start_time DESC"]))
 
 
 def _trial(run: Run) -> EarlierTrial:

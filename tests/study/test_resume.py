@@ -165,6 +165,23 @@ def test_a_finished_search_is_replayed_and_registered_once(store: MlflowClient, 
     assert store.get_run(first.study_.run_id).info.lifecycle_stage == "deleted"
 
 
+def test_a_start_that_dies_before_it_has_the_trials_of_the_one_before_loses_none(
+    store: MlflowClient, fits: Fits
+) -> None:
+    tracking = Tracking(study="again")
+    first = SEARCHES["grid"](tracking=tracking).fit(X, y)
+    study = store.get_run(first.study_.run_id)
+    for _ in range(2):  # they die with their run just made
+        tags = {name: study.data.tags[name] for name in (names.KIND, names.STUDY, names.PARTS)}
+        died = store.create_run(study.info.experiment_id, tags=tags, run_name="again")
+        store.set_terminated(died.info.run_id, "KILLED")
+    fits.restart()
+    second = SEARCHES["grid"](tracking=tracking).fit(X, y)
+    assert len(fits) == 1  # the refit
+    assert len(second.study_.trials) == len(runs_of(store, "trial")) == 3
+    assert [run.info.run_id for run in runs_of(store, "study")] == [second.study_.run_id]
+
+
 def test_what_is_not_the_same_is_trained(store: MlflowClient, fits: Fits, caplog: pytest.LogCaptureFixture) -> None:
     tracking = Tracking(study="changing")
     GridSearchCV(counting(), {"C": [1.0]}, cv=3, tracking=tracking).fit(X, y)
