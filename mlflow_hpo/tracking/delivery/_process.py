@@ -23,8 +23,11 @@ from filelock import FileLock
 from mlflow_hpo.tracking.delivery._delivery import Delivery
 from mlflow_hpo.tracking.delivery._errors import StoreAwayError
 from mlflow_hpo.tracking.delivery._page import PageMaker
+from mlflow_hpo.tracking.skops_import import skops_io, write_only
 from mlflow_hpo.tracking.spool import Spool
 
+# Where all cores are busy, the trials come first, and a quarter of a core is enough to keep up.
+_NICENESS = 5
 _POLL_SECONDS = 0.1
 # Live enough, and few enough calls.
 _LINGER_SECONDS = 0.5
@@ -119,6 +122,7 @@ class DeliveryProcess:
             lock = spool.lock()
             if lock is not None:
                 self._jobs[folder] = _Job(Delivery(spool), lock)
+                self._warm_up()
         elif folder in self._jobs:
             self._jobs[folder].questions.append(question)
 
@@ -131,11 +135,10 @@ class DeliveryProcess:
                     self._answer({"spool": folder, "away": reason})
                 elif was_away:
                     self._answer({"spool": folder, "back": True})
-                self._warm_up()
             self._answer_questions(folder, job)
 
     def _warm_up(self) -> None:
-        """Import what saving the first model needs, once the first trials can be seen."""
+        """Import what saving the first model needs, while the first records are gathered."""
         if not self._is_warm:
             self._is_warm = True
             threading.Thread(target=_import_formats, daemon=True).start()
@@ -206,14 +209,17 @@ def _adopt(environment: Mapping[str, str]) -> None:
 
 def _import_formats() -> None:
     import h5py  # type: ignore[import-untyped]  # noqa: F401
-    import skops.io  # noqa: F401
 
     import mlflow_hpo.tracking.models
     import mlflow_hpo.tracking.outcome  # noqa: F401
 
+    skops_io()
+
 
 def main() -> None:
     """Run the process until its parent is gone."""
+    os.nice(_NICENESS)
+    write_only()
     logging.getLogger("mlflow_hpo").setLevel(logging.INFO)
     DeliveryProcess(int(sys.argv[1])).run()
     os._exit(0)  # nothing is left to do, and the parent may wait for the end

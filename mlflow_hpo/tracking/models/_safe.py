@@ -7,6 +7,7 @@ import pickle
 from dataclasses import dataclass
 
 from mlflow_hpo.tracking.models._travelling import loader
+from mlflow_hpo.tracking.skops_import import known_estimators, skops_io
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,10 @@ def safe_form(pickled: bytes) -> SafeForm:
     pickled : bytes
         From this process, or from a folder of its owner's own.
     """
-    import skops.io  # imports all of scikit-learn: a second that nobody pays who keeps no model
-
+    skops = skops_io()
     try:
-        data: bytes = skops.io.dumps(pickle.loads(pickled))
-        skops.io.loads(data, trusted=loader.TRUSTED)
+        data: bytes = skops.dumps(pickle.loads(pickled))
+        skops.loads(data, trusted=[*loader.TRUSTED, *known_estimators()])
     except RecursionError:
         return SafeForm(reason="skops cannot hold objects that refer to each other in circles")
     except Exception as error:
