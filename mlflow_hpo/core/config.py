@@ -12,7 +12,7 @@ from mlflow_hpo.core.errors import InvalidArgumentError, did_you_mean
 LogModels = Literal["best_fold", "all_folds", "none"]
 NanLoss = Literal["fail", "ignore"]
 Isolation = Literal["process"]
-Backend = Literal["loky", "dask"]
+Backend = Literal["threading", "loky", "dask"]
 Progress = Literal["auto", "live", "lines", "none"]
 
 
@@ -38,10 +38,17 @@ class Tracking:
     isolation : "process" or None
         Where trials run: "process" has worker processes of its own, as many as the search's `n_jobs`, and none of a
         trial's crashes, be it out of memory, ends the study. None runs them where scikit-learn would.
-    backend : {"loky", "dask"} or None
-        Whose workers train: "loky" is joblib's processes on this machine; "dask" is a Dask cluster, where a crash costs
-        one fold as with `isolation="process"`, and all its workers train, whatever `n_jobs` is. None leaves the choice
-        to joblib's `parallel_config`, where "dask" means the same.
+    backend : {"threading", "loky", "dask"} or None
+        Whose workers train: "threading" is threads of this process, which share its compiled graphs; "loky" is joblib's
+        processes on this machine; "dask" is a Dask cluster, where a crash costs one fold as with `isolation="process"`,
+        and all its workers train, whatever `n_jobs` is. None leaves the choice to joblib's `parallel_config`, where
+        "dask" means the same. Where nothing is chosen there, Keras models of this package with `reuse` train in
+        threads, which begin at once, and in worker processes too if the study is going to be long; all else trains
+        where scikit-learn would train it.
+    n_threads : int or None
+        How many threads each operation of TensorFlow uses in a trial: the last digits of convolutions depend on it. It
+        holds for a whole process, and only until TensorFlow is first used. None leaves it as it is where one trial
+        trains at a time, and else gives each worker its share of the cores. The study's run has it as a tag.
     scheduler : str or None
         With `backend="dask"`, the address of the cluster's scheduler, such as "tcp://10.0.0.1:8786". None takes the
         cluster that this process has a `distributed.Client` of, else the one in Dask's configuration, else starts one
@@ -89,6 +96,7 @@ class Tracking:
     resume: bool = True
     isolation: Isolation | None = None
     backend: Backend | None = None
+    n_threads: int | None = None
     scheduler: str | None = None
     trial_seconds: float | None = None
     nan_loss: NanLoss = "fail"
@@ -108,6 +116,7 @@ class Tracking:
         _check_seconds("max_seconds", self.max_seconds)
         _check_backend(self)
         _check_isolation(self)
+        _check_threads(self)
         _check_names(self)
 
 
@@ -142,10 +151,21 @@ def _check_backend(tracking: Tracking) -> None:
         raise InvalidArgumentError("Tracking(scheduler=...) is a Dask scheduler's address: it needs backend='dask'.")
 
 
+def _check_threads(tracking: Tracking) -> None:
+    _check_count("n_threads", tracking.n_threads)
+    if tracking.n_threads is not None and tracking.backend == "loky" and tracking.isolation is None:
+        raise InvalidArgumentError(
+            "Tracking(n_threads=...) is not for joblib's own workers: use joblib.parallel_config(backend='loky', "
+            "inner_max_num_threads=...), or isolation='process'."
+        )
+
+
 def _check_isolation(tracking: Tracking) -> None:
     if tracking.isolation is not None and tracking.isolation not in get_args(Isolation):
         hint = did_you_mean(str(tracking.isolation), get_args(Isolation))
         raise InvalidArgumentError(f"Tracking(isolation=...) is None or 'process'; got {tracking.isolation!r}.{hint}")
+    if tracking.isolation is not None and tracking.backend == "threading":
+        raise InvalidArgumentError("Tracking(isolation='process') needs processes, and backend='threading' has none.")
     _check_seconds("trial_seconds", tracking.trial_seconds)
     if tracking.trial_seconds is not None and tracking.isolation is None and tracking.backend != "dask":
         raise InvalidArgumentError(

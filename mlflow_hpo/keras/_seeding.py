@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -25,10 +25,32 @@ _MOST_KERNELS = 1000
 _kernels: list[int] = []
 
 
+class _Own(threading.local):
+    """What a thread has set itself; others may have set theirs since."""
+
+    seed: int | None = None
+    turn = 0
+
+
+_own = _Own()
+
+
 def global_seed() -> int | None:
-    """Return TensorFlow's global seed, None if there is none."""
-    seed = tf_context.global_seed()
+    """Return TensorFlow's global seed, as this thread has set it; None if there is none."""
+    seed = tf_context.global_seed() if _own.seed is None else _own.seed
     return None if seed is None else int(seed)
+
+
+@contextmanager
+def global_seed_set(seed: int) -> Iterator[None]:
+    """Have TensorFlow's global seed, and nobody else beside this thread, while the context is open."""
+    with _alone:
+        eager = tf_context.context()
+        before, eager._seed = eager._seed, seed
+        try:
+            yield
+        finally:
+            eager._seed = before
 
 
 class Seeding:
@@ -46,6 +68,7 @@ class _Seeds:
     """The process's generators as they were before the first of the seeds that are set now."""
 
     def __init__(self) -> None:
+        self.turn = 0
         self._depth = 0
         self._original: tuple[Any, ...] = ()
 
@@ -54,6 +77,7 @@ class _Seeds:
             seeds = (tf_context.global_seed(), getattr(tf_context.context(), "_rng", None))
             self._original = (random.getstate(), np.random.get_state(), seeds, tf_config.is_op_determinism_enabled())
         self._depth += 1
+        self.turn += 1
         random.seed(seed)
         np.random.seed(seed)
         _seed_tensorflow(seed, random.Random(seed), clear_caches)
@@ -91,11 +115,24 @@ def seeded(seed: int | None, *, clear_caches: bool) -> Iterator[Seeding]:
         return
     with _alone:
         _seeds.enter(seed, clear_caches)
+        outer = (_own.seed, _own.turn)
+        _own.seed, _own.turn = seed, _seeds.turn
     try:
         yield Seeding()
     finally:
+        _own.seed, _own.turn = outer
         with _alone:
             _seeds.leave(clear_caches)
+
+
+@contextmanager
+def drawing_alone() -> Iterator[None]:
+    """Draw with no other thread beside this one, if this one has set seeds; anew, if another has set its own since."""
+    if _own.seed is None:
+        yield
+        return
+    with _alone, nullcontext() if _own.turn == _seeds.turn else seeded(_own.seed, clear_caches=False):
+        yield
 
 
 def forget_kernels_of(variables: int) -> None:

@@ -87,6 +87,7 @@ def build_tracking(config: StudySection) -> Tracking:
         patience=config.patience,
         isolation=config.isolation,
         backend=config.backend,
+        n_threads=config.n_threads,
         scheduler=config.scheduler,
         trial_seconds=config.trial_seconds,
         nan_loss=config.nan_loss,

@@ -23,6 +23,7 @@ from mlflow_hpo.search._tracked import tracking_of
 from mlflow_hpo.search._warm_start import known_points, with_known_points
 from mlflow_hpo.search.gp import with_fast_gp
 from mlflow_hpo.study.objective import BareNetwork, fitted_network
+from mlflow_hpo.study.places import settled_threads
 from mlflow_hpo.study.session import StudySession, open_study
 from mlflow_hpo.tracking.autolog import autologging_suspended
 from mlflow_hpo.tracking.delivery import StoreAwayError
@@ -80,6 +81,7 @@ def gp_minimize(
             raise UnsupportedOptionError(
                 f"gp_minimize calls its objective in this process; GPSearchCV has {option}={value!r}."
             )
+    n_threads = settled_threads(settings.n_threads)
     names = dimension_names(normalize_dimensions(dimensions).dimensions)
     plan = StudyPlan(
         strategy="gp_minimize",
@@ -95,6 +97,7 @@ def gp_minimize(
     space = normalize_dimensions(dimensions).dimensions
     warm = with_known_points(options, known_points(settings.warm_start_from, space, OBJECTIVE, sign=1.0))
     with autologging_suspended(), open_study(plan, settings, template, None, None) as session:
+        session.note_threads(n_threads)
         callback = with_stop(options["callback"], session.study.is_over, options["n_calls"])
         objective = _TrackedObjective(func, names, session)
         result = skopt.gp_minimize(objective, dimensions, **{**warm, "callback": callback})

@@ -9,7 +9,6 @@ from contextvars import ContextVar
 from typing import Any
 
 import pandas as pd
-from joblib.parallel import ParallelBackendBase
 
 from mlflow_hpo.core.config import Tracking
 from mlflow_hpo.core.errors import InvalidArgumentError
@@ -19,9 +18,10 @@ from mlflow_hpo.search._describe import describe_settings, describe_space, plann
 from mlflow_hpo.search._proposals import Proposals
 from mlflow_hpo.search._stopping import StudyOver
 from mlflow_hpo.search._warm_start import recorded_points
-from mlflow_hpo.study.backend import FoldWrapper, StudyBackend, installed
+from mlflow_hpo.study.backend import installed
 from mlflow_hpo.study.session import StudySession, open_study
 from mlflow_hpo.study.study import Study
+from mlflow_hpo.study.wrapping import FoldWrapper
 from mlflow_hpo.tracking.autolog import autologging_suspended
 from mlflow_hpo.tracking.models import ModelTemplate
 from mlflow_hpo.tracking.opening import StudyPlan
@@ -109,7 +109,7 @@ class TrackedFit:
         self._stack.callback(self._wrapper.close)
         # From the start: MLflow's autologging wraps the library's `fit` itself.
         self._stack.enter_context(autologging_suspended())
-        self._restore_backend = self._stack.enter_context(installed(self._backend))
+        self._restore_backend = self._stack.enter_context(installed(self._wrapper, self.tracking))
         return self
 
     def __exit__(self, *exc_info: Any) -> bool | None:
@@ -134,6 +134,7 @@ class TrackedFit:
         template = ModelTemplate.from_data(self._search.estimator, *self._data)
         session = self._stack.enter_context(open_study(self._plan(n_first), self.tracking, template, *self._data))
         self._session = session
+        session.note_threads(self._wrapper.n_threads)
         keeps_models = self.tracking.log_models != "none"
         self._wrapper.attach(session.study, template if keeps_models else None, self.tracking.nan_loss)
         return session.study
@@ -201,9 +202,6 @@ class TrackedFit:
     def _best_value(self) -> float:
         assert self._session is not None
         return float(self._search.cv_results_[self._session.study.metric][self._search.best_index_])
-
-    def _backend(self, outer: ParallelBackendBase) -> StudyBackend:
-        return StudyBackend(outer, self._wrapper, self.tracking)
 
     def _plan(self, n_first: int) -> StudyPlan:
         return StudyPlan(

@@ -68,6 +68,11 @@ class StudySession:
         """Where the study is kept."""
         return self.study.run
 
+    def note_threads(self, n_threads: int | None) -> None:
+        """Note on the study's run how many threads an operation uses: results depend on it in their last digits."""
+        if n_threads is not None:
+            self.study.writer.log(Logged(None, now_ms(), tags={names.THREADS: str(n_threads)}))
+
     def conclude(self, outcome: StudyOutcome) -> StudyResult:
         """Keep what the study has found, and return where it is."""
         writer, tracking = self.study.writer, self.tracking

@@ -19,6 +19,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from mlflow_hpo.study.executors._ledger import TrialLedger
+from mlflow_hpo.study.executors import pool as pool_module
 from mlflow_hpo.study.executors.errors import TrialTimeoutError, WorkerDiedError, cause_of_death
 from mlflow_hpo.study.executors.pool import WorkerPool
 from mlflow_hpo.study.fold import FoldOutcome, FoldTask
@@ -169,7 +170,7 @@ def test_workers_die_and_the_others_folds_go_on(tmp_path: Path) -> None:
 
 def test_recorded_folds_need_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     with WorkerPool(1, hear) as pool:
-        monkeypatch.setattr(pool, "_start_worker", None)
+        monkeypatch.setattr(pool_module, "WorkerProcess", None)
         recorded = FoldTask(0, 0, fold, (), {}, hear, keep_model=False, recorded={"test_scores": 0.5})
         assert pool.submit(recorded).result(TIMEOUT).result == {"test_scores": 0.5}
         with pytest.raises(TypeError):  # what a pool itself fails of is not hidden

@@ -18,7 +18,7 @@ from keras.src.trainers.data_adapters import array_slicing, data_adapter_utils
 from keras.src.utils.python_utils import is_default, pythonify_logs
 from tensorflow.python.framework import config as tf_config
 
-from mlflow_hpo.keras._seeding import forget_kernels_of
+from mlflow_hpo.keras._seeding import drawing_alone, forget_kernels_of
 from mlflow_hpo.keras.callbacks import ReportEpochs
 from mlflow_hpo.keras.reuse.data import Data, adapt
 from mlflow_hpo.keras.reuse.errors import NotReusable
@@ -73,7 +73,8 @@ class ReusingModel:
             return history
         except NotReusable as reason:
             _log.debug("Keras trains %s itself: %s", self._model.name, reason)
-        return self._model.fit(**settings)
+        with drawing_alone():
+            return self._model.fit(**settings)
 
     def predict(self, **settings: Any) -> Any:
         """Predict as `keras.Model.predict` does, with the same result.

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 
-from mlflow_hpo.keras._seeding import global_seed, undisturbed
+from mlflow_hpo.keras._seeding import global_seed, global_seed_set
 
 _REMEMBERED = 32
 _orders: OrderedDict[tuple[int, int], tf.Tensor] = OrderedDict()
@@ -40,7 +40,7 @@ def epoch_orders(rows: int, shuffle: bool) -> Callable[[], tf.Tensor]:
 
 
 def _seeded_order(seed: int, rows: int) -> tf.Tensor:
-    with undisturbed():
+    with global_seed_set(seed):
         if (seed, rows) not in _orders:
             # Keras's own pipeline, with the row numbers as its data and one batch for all of them.
             numbers = np.arange(rows, dtype="int64")

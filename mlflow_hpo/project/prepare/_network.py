@@ -11,6 +11,7 @@ from mlflow_hpo.project.prepare._data import Samples
 from mlflow_hpo.project.prepare._user_code import called, function_name
 from mlflow_hpo.project.prepare._values import telling_values
 from mlflow_hpo.project.study_file import StudyFile
+from mlflow_hpo.project.study_file.schema import StudySection
 
 _FEW = 2
 _PATH = ("model",)
@@ -36,6 +37,7 @@ def check_network(study: StudyFile, estimator: Any, samples: Samples) -> None:
     import numpy as np
     from sklearn.base import clone
 
+    _settle_threads(study.config)
     strategy = study.config.strategy
     first = {name: telling_values(parameter, strategy)[0] for name, parameter in study.space.searched.items()}
     with_values = ", ".join(f"{name}={value!r}" for name, value in first.items())
@@ -45,6 +47,18 @@ def check_network(study: StudyFile, estimator: Any, samples: Samples) -> None:
     _check_outputs(study, name, tried)
     few = tried.feature_encoder_.transform(np.asarray(samples.X[:_FEW]))
     called(study, _PATH, f"calling the network of {name} on samples", lambda: tried.model_(few, training=False))
+
+
+def _settle_threads(config: StudySection) -> None:
+    """Have TensorFlow use as many threads as in the trials that train here: with the first network that is settled."""
+    import joblib
+
+    from mlflow_hpo.study.executors.pool import share_of_cores
+    from mlflow_hpo.study.places import settled_threads
+
+    n_workers = joblib.effective_n_jobs(config.n_jobs)
+    if config.isolation is None and config.backend in (None, "threading") and (config.n_threads or n_workers > 1):
+        settled_threads(config.n_threads or share_of_cores(n_workers))
 
 
 def _returning_a_network(function: Callable[..., Any]) -> Callable[..., Any]:

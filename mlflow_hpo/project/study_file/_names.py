@@ -23,6 +23,12 @@ def check_tracking(study: StudySection) -> Iterator[Problem]:
         yield Problem(("keep_best",), "keeps models, and log_models: none keeps none; remove one of them.")
     if study.scheduler is not None and study.backend != "dask":
         yield Problem(("scheduler",), "is the address of a Dask scheduler: it needs backend: dask.")
+    if study.isolation is not None and study.backend == "threading":
+        yield Problem(("isolation",), "needs processes, and backend: threading has none; remove one of them.")
+    if study.n_threads is not None and study.backend == "loky" and study.isolation is None:
+        yield Problem(
+            ("n_threads",), "is not for joblib's own workers; remove backend: loky, or add isolation: process"
+        )
     if study.trial_seconds is not None and study.isolation is None and study.backend != "dask":
         yield Problem(
             ("trial_seconds",),

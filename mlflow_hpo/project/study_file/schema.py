@@ -223,7 +223,10 @@ class StudySection(Section):
     max_seconds: Seconds | None = Field(None, description="no trial begins after so many seconds")
     patience: AtLeastOne | None = Field(None, description="the study ends after so many trials without a better one")
     isolation: Isolation | None = Field(None, description="process: train in worker processes that may crash")
-    backend: Backend | None = Field(None, description="whose workers train: loky (this machine), dask (a cluster)")
+    backend: Backend | None = Field(
+        None, description="whose workers train: threading or loky (this machine), dask (a cluster)"
+    )
+    n_threads: AtLeastOne | None = Field(None, description="threads that each TensorFlow operation uses in a trial")
     scheduler: Name | None = Field(None, description="address of the Dask scheduler; without one, a cluster is started")
     trial_seconds: Seconds | None = Field(
         None, description="how long a trial may take (with isolation: process or backend: dask)"

@@ -8,8 +8,8 @@ from typing import Any
 
 from joblib.parallel import BatchedCalls, ParallelBackendBase
 
+from mlflow_hpo.study.executors._crew import cancelled
 from mlflow_hpo.study.executors.contract import Executor
-from mlflow_hpo.study.executors.pool import cancelled
 from mlflow_hpo.study.fold import FoldOutcome, FoldTask
 
 # scikit-learn's. joblib counts the workers once, and those of a cluster may become more.

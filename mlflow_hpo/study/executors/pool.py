@@ -5,37 +5,63 @@ Each worker has a thread here that looks after it: starts it, sends it a fold, w
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Iterable
-from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
 
 from joblib import cpu_count
 
+from mlflow_hpo.study.executors._crew import Crew
 from mlflow_hpo.study.executors._ledger import TrialLedger
 from mlflow_hpo.study.executors._process import WorkerProcess
 from mlflow_hpo.study.executors._seat import Seat
 from mlflow_hpo.study.executors._sending import Sender
-from mlflow_hpo.study.executors._turns import PoolClosed, Turns
+from mlflow_hpo.study.executors._turns import Turns
 from mlflow_hpo.study.executors.contract import Hear
 from mlflow_hpo.study.fold import FoldOutcome, FoldTask
 
 
-@dataclass(frozen=True)
-class _Job:
-    """A fold that waits or runs."""
-
-    task: FoldTask
-    future: Future[FoldOutcome] = field(default_factory=Future)
+def share_of_cores(n_workers: int) -> int:
+    """Return how many of this machine's cores each of so many workers has."""
+    return max(1, int(cpu_count()) // n_workers)
 
 
-def cancelled() -> Future[FoldOutcome]:
-    """Return the future of a fold that is never going to run."""
-    future: Future[FoldOutcome] = Future()
-    future.cancel()
-    return future
+class ProcessSeats:
+    """Seats for a crew, each with a worker process that is replaced when it dies.
+
+    Parameters
+    ----------
+    crew : Crew
+        Whose seats they are.
+    hear : callable
+        Takes the events of folds.
+    n_threads : int
+        How many threads numerical libraries use in a worker.
+    is_explicit : bool
+        Whether they do so whatever the environment says.
+    trial_seconds : float or None
+        How long the folds of a trial may run, all together.
+    """
+
+    def __init__(
+        self, crew: Crew, hear: Hear, n_threads: int, *, is_explicit: bool, trial_seconds: float | None = None
+    ) -> None:
+        self.sender = Sender()
+        self._crew = crew
+        self._hear = hear
+        self._n_threads = n_threads
+        self._is_explicit = is_explicit
+        self._ledger = TrialLedger(trial_seconds)
+
+    @contextmanager
+    def seat(self) -> Iterator[Callable[[FoldTask], FoldOutcome]]:
+        """Return what runs a fold in a worker process."""
+        with Seat(lambda: WorkerProcess(self._n_threads, is_explicit=self._is_explicit)) as seat:
+            yield lambda task: self._turns(task).run(seat)
+
+    def _turns(self, task: FoldTask) -> Turns:
+        return Turns(task, self.sender, self._ledger, self._hear, lambda: self._crew.is_closed)
 
 
 class WorkerPool:
@@ -67,15 +93,15 @@ class WorkerPool:
         self, n_workers: int, hear: Hear, *, trial_seconds: float | None = None, n_threads: int | None = None
     ) -> None:
         self.n_workers = n_workers
-        self._hear = hear
-        self._n_threads = n_threads
-        self._ledger = TrialLedger(trial_seconds)
-        self._sender = Sender()
-        self._waiting: deque[_Job] = deque()
-        self._keepers: list[threading.Thread] = []
-        self._n_idle = 0
-        self._is_closed = False
-        self._changed = threading.Condition()
+        self._crew = Crew()
+        self._seats = ProcessSeats(
+            self._crew,
+            hear,
+            n_threads or share_of_cores(n_workers),
+            is_explicit=n_threads is not None,
+            trial_seconds=trial_seconds,
+        )
+        self._crew.hire(n_workers, self._seats.seat)
 
     def __enter__(self) -> WorkerPool:
         return self
@@ -84,7 +110,7 @@ class WorkerPool:
         self.close()
 
     def submit(self, task: FoldTask, shared: Iterable[Any] = ()) -> Future[FoldOutcome]:
-        """Queue a fold; what is submitted first begins first.
+        """Queue a fold.
 
         Parameters
         ----------
@@ -97,61 +123,10 @@ class WorkerPool:
         Future
             Of the fold's outcome, whatever that is; cancelled when the pool is closed before there is one.
         """
-        job = _Job(task)
-        with self._changed:
-            if self._is_closed:
-                return cancelled()
-            self._sender.share(shared)
-            self._waiting.append(job)
-            if self._n_idle < len(self._waiting) and len(self._keepers) < self.n_workers:
-                self._add_keeper()
-            self._changed.notify()
-        return job.future
+        self._seats.sender.share(shared)
+        return self._crew.submit(task)
 
     def close(self) -> None:
         """End all workers, those that are busy at once; folds that have not ended are cancelled."""
-        with self._changed:
-            self._is_closed = True
-            dropped = list(self._waiting)
-            self._waiting.clear()
-            self._changed.notify_all()
-        for job in dropped:
-            job.future.cancel()
-        for keeper in self._keepers:
-            if keeper is not threading.current_thread():
-                keeper.join()
-        self._sender.close()
-
-    def _add_keeper(self) -> None:
-        keeper = threading.Thread(target=self._keep, name="mlflow-hpo-worker", daemon=True)
-        self._keepers.append(keeper)
-        keeper.start()
-
-    def _keep(self) -> None:
-        with Seat(self._start_worker) as seat:
-            while (job := self._next_job()) is not None:
-                turns = Turns(job.task, self._sender, self._ledger, self._hear, lambda: self._is_closed)
-                try:
-                    outcome = turns.run(seat)
-                except PoolClosed:
-                    job.future.set_exception(CancelledError())
-                except BaseException as error:  # no process could be started, say: whoever waits is to know
-                    job.future.set_exception(error)
-                else:
-                    job.future.set_result(outcome)
-
-    def _next_job(self) -> _Job | None:
-        with self._changed:
-            self._n_idle += 1
-            self._changed.wait_for(lambda: self._waiting or self._is_closed)
-            self._n_idle -= 1
-            if self._is_closed:
-                return None
-            job = self._waiting.popleft()
-        job.future.set_running_or_notify_cancel()
-        return job
-
-    def _start_worker(self) -> WorkerProcess:
-        if self._n_threads is not None:
-            return WorkerProcess(self._n_threads, is_explicit=True)
-        return WorkerProcess(max(1, cpu_count() // self.n_workers))
+        self._crew.close()
+        self._seats.sender.close()
