@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -62,13 +63,16 @@ class Launcher:
         result, log = directory / "result.json", directory / "log"
         command = [sys.executable, "-m", "benchmarks.worker", "job.json", "result.json"]
         with log.open("wb") as output:
-            process = subprocess.Popen(command, cwd=directory, env=environment, stdout=output, stderr=output)
+            process = subprocess.Popen(
+                command, cwd=directory, env=environment, stdout=output, stderr=output, start_new_session=True
+            )
             try:
                 process.wait(self._timeout)
             except subprocess.TimeoutExpired:
                 return {"error": "timeout"}
             finally:
-                process.kill()
+                if process.poll() is None:  # its workers with it
+                    os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         if not result.exists():
             return {"error": f"exit code {process.returncode}", "log": _tail(log)}
@@ -96,7 +100,7 @@ class Launcher:
 
     def _running_server(self) -> str:
         if self._server is None:
-            port = _free_port()
+            port = free_port()
             self._server_uri = f"http://127.0.0.1:{port}"
             self._server = _start_server(self._directory / "server", self._empty_store(), port)
             _wait_for(self._server_uri + "/health", self._server)
@@ -145,7 +149,8 @@ def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("The tracking server did not start.")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
