@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.contenders import CONTENDERS, Contender, Role, with_workers
+from benchmarks.contenders import Contender, Role, with_workers
 from benchmarks.machine import machine, versions
 from benchmarks.records import Records, same_scores
 from benchmarks.searches import SEARCHES
@@ -183,11 +183,7 @@ def _waited(records: Records, way: str, what: str) -> str:
 
 
 def _load(records: Records) -> str:
-    local = [
-        run
-        for run in records.runs
-        if run.contender != "ray" and not run.contender.endswith("_http") and CONTENDERS[run.contender].workers == 1
-    ]
+    local = [run for run in records.runs if not run.contender.startswith("ray") and not run.contender.endswith("_http")]
     busy = sorted(run.others for run in local if run.others is not None)
     if not busy:
         return "What else the machine did meanwhile is not known."
@@ -195,8 +191,7 @@ def _load(records: Records) -> str:
     middle = busy[len(busy) // 2]
     return (
         f"Other processes kept {middle:.2f} cores busy during the median run, {busy[-1]:.2f} at most; "
-        f"more than {_BUSY:g} in {loud} of {len(busy)} runs (Ray, HTTP and two workers not counted: their processes "
-        "are others too)."
+        f"more than {_BUSY:g} in {loud} of {len(busy)} runs (Ray and HTTP not counted: their servers are others too)."
     )
 
 

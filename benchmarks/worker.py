@@ -60,18 +60,8 @@ def _startup(job: dict[str, Any]) -> dict[str, Any]:
     return WAYS[job["way"]].measure(job["seed"])
 
 
-def _end_joblib() -> None:
-    """End joblib's processes, which would wait for more work for minutes."""
-    if "joblib" in sys.modules:
-        from joblib.externals.loky import reusable_executor
-
-        if reusable_executor._executor is not None:
-            reusable_executor._executor.shutdown(kill_workers=True)
-
-
 if __name__ == "__main__":
     main()
-    _end_joblib()
     sys.stdout.flush()
     # Ray and TensorFlow may take seconds to end their threads, and nothing is left to do.
     os._exit(0)
