@@ -61,8 +61,8 @@ def _sections(records: Records, *, complete: bool, quick: bool, plot: str | None
         yield "## Two workers"
         yield (
             "The same searches, two workers: median seconds (the median of the rounds' ratios to plain scikit-learn + "
-            "scikeras with `n_jobs=2` in brackets), how many times as fast as the same with one worker, and number of "
-            "rounds. The seconds include the start of worker processes and TensorFlow's import there."
+            "scikeras with `n_jobs=2` in brackets), speed-up against the same with one worker, and number of rounds. "
+            "The seconds include the start of worker processes and TensorFlow's import there."
         )
         yield _search_table(records, searches, 2)
         yield from _notes(records, 2)
@@ -125,7 +125,7 @@ def _cell(records: Records, search: str, contender: Contender, plain: str) -> st
         parts[0] += f" ({_factor(ratio)})"
     alone = records.ratio(search, contender.alone, name)
     if alone is not None:
-        parts.append(f"{alone:.2f}x of one worker")
+        parts.append(f"speed-up {alone:.2f}x")
     parts.append(f"n={len(records.of(search, name))}")
     if contender.workers == 1:  # that of several processes is not known
         parts.append(f"{records.median(search, name, 'rss_mb'):,.0f} MB")
