@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +23,9 @@ from benchmarks.contenders import Store
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SERVER_START_SECONDS = 120
+_SETTLE_SECONDS = 15
+# Processes whose parent has ended become this one's children: so they can be waited for, and their CPU time is known.
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 class Launcher:
@@ -53,6 +58,7 @@ class Launcher:
         try:
             measured = self._process(directory, environment)
         finally:
+            self._settle()
             shutil.rmtree(directory, ignore_errors=True)
         wall = time.perf_counter() - start
         # A server of ours is among the others for as long as it runs.
@@ -75,6 +81,17 @@ class Launcher:
         measured: dict[str, Any] = json.loads(result.read_text())
         return measured | ({"log": _tail(log)} if "error" in measured else {})
 
+    def _settle(self) -> None:
+        """Wait for what a run has left behind, a report that is being made say, and end what waits for more work."""
+        server = {self._server.pid} if self._server is not None else set()
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while left := _children() - server:
+            for pid in left:
+                if time.monotonic() > deadline:
+                    os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, os.WNOHANG)
+            time.sleep(0.1)
+
     def _environment(self, directory: Path, store: Store) -> dict[str, str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
         environment["PYTHONPATH"] = str(_ROOT)
@@ -96,7 +113,7 @@ class Launcher:
 
     def _running_server(self) -> str:
         if self._server is None:
-            port = _free_port()
+            port = free_port()
             self._server_uri = f"http://127.0.0.1:{port}"
             self._server = _start_server(self._directory / "server", self._empty_store(), port)
             _wait_for(self._server_uri + "/health", self._server)
@@ -115,6 +132,8 @@ class Launcher:
 @contextmanager
 def launcher(timeout: float) -> Iterator[Launcher]:
     """Return a launcher that leaves nothing behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as directory:
         launched = Launcher(Path(directory), timeout)
         try:
@@ -145,10 +164,19 @@ def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("The tracking server did not start.")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _children() -> set[int]:
+    """Return the processes that this one is to wait for; none where the system does not tell."""
+    try:
+        return set(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
+    except OSError:
+        return set()
 
 
 def _tail(log: Path) -> str:

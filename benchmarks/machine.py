@@ -16,6 +16,7 @@ _PACKAGES = (
     "scikeras",
     "scikit-learn",
     "joblib",
+    "distributed",
     "numpy",
     "optuna",
     "keras-tuner",

@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders import CONTENDERS, Role
+from benchmarks.contenders import CONTENDERS, Role, with_workers
 from benchmarks.records import Records
 from benchmarks.searches import SEARCHES
 
@@ -22,7 +22,7 @@ _LEGEND = {
 
 def write_plot(records: Records, path: Path) -> bool:
     """Draw the picture, if matplotlib is installed and there is something to draw; return whether it was drawn."""
-    searches = [name for name in SEARCHES if any(records.median(name, other) for other in CONTENDERS)]
+    searches = [name for name in SEARCHES if any(records.median(name, other.name) for other in with_workers(1))]
     if not searches or importlib.util.find_spec("matplotlib") is None:
         return False
     from matplotlib.figure import Figure
@@ -48,7 +48,8 @@ def write_plot(records: Records, path: Path) -> bool:
 
 
 def _panel(axis: Any, records: Records, search: str) -> None:
-    seconds = {name: value for name in CONTENDERS if (value := records.median(search, name)) is not None}
+    medians = {contender.name: records.median(search, contender.name) for contender in with_workers(1)}
+    seconds = {name: value for name, value in medians.items() if value is not None}
     names = sorted(seconds, key=lambda name: -seconds[name])
     values = [seconds[name] for name in names]
     bars = axis.barh(

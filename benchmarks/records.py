@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,34 @@ class Record:
     @classmethod
     def of(cls, job: dict[str, Any], measured: dict[str, Any]) -> Record:
         """Return the record of a job."""
-        values = {**job, **measured}
-        return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
+        return cls(**_known(cls, job | measured))
+
+
+@dataclass(frozen=True)
+class Start:
+    """How soon the folds of one study began.
+
+    Parameters
+    ----------
+    way : str
+        Who trained them.
+    seed : int
+        Also the round in which it ran.
+    first_epoch, first_fold : float or None
+        Seconds from `fit` until the study heard of an epoch, and had a fold's result; None where it failed.
+    error : str or None
+    """
+
+    way: str
+    seed: int
+    first_epoch: float | None = None
+    first_fold: float | None = None
+    error: str | None = None
+
+    @classmethod
+    def of(cls, job: dict[str, Any], measured: dict[str, Any]) -> Start:
+        """Return the record of a job."""
+        return cls(**_known(cls, job | measured))
 
 
 @dataclass
@@ -56,10 +82,12 @@ class Records:
     runs : list of Record
     scale : dict of str to dict
         Figures by long study.
+    starts : list of Start
     """
 
     runs: list[Record]
     scale: dict[str, dict[str, Any]]
+    starts: list[Start] = field(default_factory=list)
 
     @classmethod
     def read(cls, path: Path) -> Records:
@@ -69,13 +97,15 @@ class Records:
             values = json.loads(line)
             if "scale" in values:
                 records.scale[values.pop("scale")] = values
+            elif "way" in values:
+                records.starts.append(Start(**values))
             else:
                 records.runs.append(Record(**values))
         return records
 
     def write(self, path: Path) -> None:
         """Write all to a file."""
-        lines = [asdict(record) for record in self.runs]
+        lines = [asdict(record) for record in [*self.runs, *self.starts]]
         lines += [{"scale": name, **figures} for name, figures in self.scale.items()]
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
@@ -100,11 +130,24 @@ class Records:
         ratios = self.ratios(search, numerator, denominator)
         return statistics.median(ratios) if ratios else None
 
+    def started(self, way: str) -> list[Start]:
+        """Return the short studies that succeeded, by who trained their folds."""
+        return [start for start in self.starts if start.way == way and start.error is None]
+
+    def waited(self, way: str, what: str) -> float | None:
+        """Return the median of what was waited for, over the rounds."""
+        values = [value for start in self.started(way) if (value := getattr(start, what)) is not None]
+        return statistics.median(values) if values else None
+
     def agree(self, search: str, one: str, other: str, same: Callable[[Record, Record], bool]) -> bool | None:
         """Return whether two contenders found the same in each round in which both ran; None if there is none."""
         left, right = self.of(search, one), self.of(search, other)
         rounds = left.keys() & right.keys()
         return all(same(left[seed], right[seed]) for seed in rounds) if rounds else None
+
+
+def _known(cls: type, values: dict[str, Any]) -> dict[str, Any]:
+    return {known.name: values[known.name] for known in fields(cls) if known.name in values}
 
 
 def _seconds(record: Record) -> float:

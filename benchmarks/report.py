@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.contenders import CONTENDERS
+from benchmarks.contenders import Contender, Role, with_workers
 from benchmarks.machine import machine, versions
 from benchmarks.records import Records, same_scores
 from benchmarks.searches import SEARCHES
+from benchmarks.startup import INLINE, WAYS
 from benchmarks.targets import verdicts
 
 _BUSY = 0.2
@@ -48,15 +49,30 @@ def _sections(records: Records, *, complete: bool, quick: bool, plot: str | None
         yield f"**{note}**"
     if plot:
         yield f"![Seconds a search takes, by contender]({plot})"
-    searches = [name for name in SEARCHES if any(run.search == name for run in records.runs)]
-    if searches:
+    if searches := _searched(records, 1):
         yield "## Searches"
         yield (
             "Median seconds of a whole search (the median of the rounds' ratios to plain scikit-learn + scikeras in "
             "brackets: 2x is twice as fast), number of rounds, and the largest resident memory. A dash: not run."
         )
-        yield _search_table(records, searches)
-        yield from _notes(records)
+        yield _search_table(records, searches, 1)
+        yield from _notes(records, 1)
+    if searches := _searched(records, 2):
+        yield "## Two workers"
+        yield (
+            "The same searches, two workers: median seconds (the median of the rounds' ratios to plain scikit-learn + "
+            "scikeras with `n_jobs=2` in brackets), speed-up against the same with one worker, and number of rounds. "
+            "The seconds include the start of worker processes and TensorFlow's import there."
+        )
+        yield _search_table(records, searches, 2)
+        yield from _notes(records, 2)
+    if records.starts:
+        yield "## Start-up of workers"
+        yield (
+            "Seconds from `fit`, in a fresh process that has made its `KerasClassifier`, until the study hears of the "
+            "first epoch, and until it has the first fold's result (in brackets against one at a time). Medians."
+        )
+        yield _startup_table(records)
     found = verdicts(records)
     if found:
         yield "## Targets"
@@ -75,56 +91,99 @@ def _sections(records: Records, *, complete: bool, quick: bool, plot: str | None
         )
 
 
-def _search_table(records: Records, searches: Sequence[str]) -> str:
+def _searched(records: Records, workers: int) -> list[str]:
+    names = {contender.name for contender in with_workers(workers)}
+    run = {run.search for run in records.runs if run.contender in names}
+    return [name for name in SEARCHES if name in run]
+
+
+def _search_table(records: Records, searches: Sequence[str], workers: int) -> str:
+    contenders = with_workers(workers)
+    plain = next(contender.name for contender in contenders if contender.role is Role.PLAIN)
     rows = []
-    for name, contender in CONTENDERS.items():
-        if any(records.median(search, name) is not None for search in searches):
-            rows.append([contender.title, *(_cell(records, search, name) for search in searches)])
-    rows.append(["*best_score_ and all fold scores, ours against plain*", *(_equal(records, s) for s in searches)])
+    for contender in contenders:
+        if any(records.median(search, contender.name) is not None for search in searches):
+            rows.append([contender.title, *(_cell(records, search, contender, plain) for search in searches)])
+    ours = [contender.name for contender in contenders if contender.role is Role.OURS]
+    rows.append(
+        [
+            "*best_score_ and all fold scores, ours against plain*",
+            *(_equal(records, search, ours, plain) for search in searches),
+        ]
+    )
     return _table(["", *(SEARCHES[search].title for search in searches)], rows)
 
 
-def _cell(records: Records, search: str, name: str) -> str:
+def _cell(records: Records, search: str, contender: Contender, plain: str) -> str:
+    name = contender.name
     seconds = records.median(search, name)
     if seconds is None:
         return "-"
-    ratio = records.ratio(search, "plain", name)
-    against = "" if ratio is None or name == "plain" else f" ({_factor(ratio)})"
-    memory = records.median(search, name, "rss_mb")
-    return f"**{seconds:.1f} s**{against}, n={len(records.of(search, name))}, {memory:,.0f} MB"
+    parts = [f"**{seconds:.1f} s**"]
+    ratio = records.ratio(search, plain, name)
+    if ratio is not None and name != plain:
+        parts[0] += f" ({_factor(ratio)})"
+    alone = records.ratio(search, contender.alone, name)
+    if alone is not None:
+        parts.append(f"speed-up {alone:.2f}x")
+    parts.append(f"n={len(records.of(search, name))}")
+    if contender.workers == 1:  # that of several processes is not known
+        parts.append(f"{records.median(search, name, 'rss_mb'):,.0f} MB")
+    return ", ".join(parts)
 
 
 def _factor(ratio: float) -> str:
     return f"{ratio:.1f}x" if ratio >= 1.95 else f"{ratio:.2f}x"
 
 
-def _equal(records: Records, search: str) -> str:
-    ours = [name for name in CONTENDERS if name.startswith("ours")]
-    agree = [same for name in ours if (same := records.agree(search, "plain", name, same_scores)) is not None]
+def _equal(records: Records, search: str, names: Sequence[str], plain: str) -> str:
+    agree = [same for name in names if (same := records.agree(search, plain, name, same_scores)) is not None]
     if not agree:
         return "-"
     return f"equal to the last bit in all {len(agree)} variants" if all(agree) else "**differ**"
 
 
-def _notes(records: Records) -> Iterable[str]:
+def _notes(records: Records, workers: int) -> Iterable[str]:
+    contenders = {contender.name: contender for contender in with_workers(workers)}
+    runs = [run for run in records.runs if run.contender in contenders]
     notes = [
         f"- Left out, {', '.join(contender.missing)} not installed: {contender.title}."
-        for contender in CONTENDERS.values()
-        if contender.missing and all(run.contender != contender.name for run in records.runs)
+        for contender in contenders.values()
+        if contender.missing and all(run.contender != contender.name for run in runs)
     ]
     notes += [
-        f"- Failed ({run.error}): {CONTENDERS[run.contender].title}, {SEARCHES[run.search].title}, round {run.seed}."
-        for run in records.runs
+        f"- Failed ({run.error}): {contenders[run.contender].title}, {SEARCHES[run.search].title}, round {run.seed}."
+        for run in runs
         if run.error
     ]
-    if any(run.contender == "ray" and run.seconds for run in records.runs):
+    if any(run.contender == "ray" and run.seconds for run in runs):
         notes.append("- Ray's seconds include the start of its one worker process and TensorFlow's import there.")
     if notes:
         yield "\n".join(notes)
 
 
+def _startup_table(records: Records) -> str:
+    rows = []
+    for way in WAYS.values():
+        of_way = [start for start in records.starts if start.way == way.name]
+        if n_rounds := len(records.started(way.name)):
+            waited = [_waited(records, way.name, what) for what in ("first_epoch", "first_fold")]
+            rows.append([way.title, *waited, str(n_rounds)])
+        elif of_way or way.missing:
+            why = f"failed ({of_way[-1].error})" if of_way else f"{', '.join(way.missing)} not installed"
+            rows.append([way.title, why, "", ""])
+    return _table(["", "first epoch", "first fold", "rounds"], rows)
+
+
+def _waited(records: Records, way: str, what: str) -> str:
+    seconds, inline = records.waited(way, what), records.waited(INLINE, what)
+    if seconds is None:
+        return "-"
+    return f"**{seconds:.1f} s**" + ("" if inline is None or way == INLINE else f" ({_factor(seconds / inline)})")
+
+
 def _load(records: Records) -> str:
-    local = [run for run in records.runs if run.contender != "ray" and not run.contender.endswith("_http")]
+    local = [run for run in records.runs if not run.contender.startswith("ray") and not run.contender.endswith("_http")]
     busy = sorted(run.others for run in local if run.others is not None)
     if not busy:
         return "What else the machine did meanwhile is not known."

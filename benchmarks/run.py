@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ import click
 from benchmarks.contenders import CONTENDERS, Contender, Store
 from benchmarks.launch import Launcher, launcher
 from benchmarks.plot import write_plot
-from benchmarks.records import Record, Records
+from benchmarks.records import Record, Records, Start
 from benchmarks.report import write_report
 from benchmarks.scale import STUDIES
 from benchmarks.schedule import Repeats, schedule
 from benchmarks.searches import SEARCHES
+from benchmarks.startup import WAYS
 
 _HERE = Path(__file__).resolve().parent
 
@@ -70,6 +72,13 @@ class _Session:
         self._records.scale[name] = {"title": study.title, **measured}
         self.report(complete=False)
 
+    def start(self, seed: int, way: str) -> None:
+        """Measure how soon the workers of one short study begin."""
+        job = {"way": way, "seed": seed}
+        measured = self._run(f"round {seed}, start-up, {way}", job, Store.SQLITE)
+        self._records.starts.append(Start.of(job, measured))
+        self.report(complete=False)
+
     def has_time(self, expected: float | None) -> bool:
         """Return whether a run that takes this long would end in time."""
         return time.monotonic() + (expected or 0.0) < self._deadline
@@ -87,7 +96,8 @@ class _Session:
         click.echo(f"{title} ... ", nl=False)
         measured = self._launched.run(job, store)
         log = measured.pop("log", "")
-        click.echo(f"{measured['seconds']:.2f} s" if "seconds" in measured else f"failed\n{log}")
+        seconds = measured.get("seconds", measured.get("first_fold"))
+        click.echo(f"failed\n{log}" if seconds is None else f"{seconds:.2f} s")
         return measured
 
 
@@ -101,6 +111,8 @@ def report(records: Records, output: Path, *, complete: bool, quick: bool, note:
 @click.command(context_settings={"show_default": True})
 @click.option("--searches", type=_Names(SEARCHES), default=",".join(SEARCHES), help="Which searches.")
 @click.option("--contenders", type=_Names(CONTENDERS), default=",".join(CONTENDERS), help="Who takes part.")
+@click.option("--workers", type=click.IntRange(1, 2), default=None, help="Only those with so many; default: all.")
+@click.option("--startup", type=_Names(WAYS), default=",".join(WAYS), help="Whose start-up; '' for none.")
 @click.option("--scale", type=_Names(STUDIES), default=",".join(STUDIES), help="Which long studies; '' for none.")
 @click.option("--repeats", type=click.IntRange(1), default=5, help="Rounds of ours and of the floor.")
 @click.option("--plain-repeats", type=click.IntRange(0), default=3, help="Rounds of plain scikit-learn.")
@@ -119,6 +131,8 @@ def report(records: Records, output: Path, *, complete: bool, quick: bool, note:
 def main(
     searches: list[str],
     contenders: list[str],
+    workers: int | None,
+    startup: list[str],
     scale: list[str],
     repeats: int,
     plain_repeats: int,
@@ -139,15 +153,17 @@ def main(
     records = Records.read(kept) if (keep or report_only) and kept.exists() else Records([], {})
     if keep:
         records.runs = [run for run in records.runs if run.error is None]
+        records.starts = [start for start in records.starts if start.error is None]
     if report_only:
         report(records, output, complete=True, quick=quick, note=note)
         return
     if quick:
         repeats, plain_repeats, peer_repeats = 1, min(1, plain_repeats), min(1, peer_repeats)
-    taking_part = [CONTENDERS[name] for name in contenders]
+    taking_part = [CONTENDERS[name] for name in contenders if workers in (None, CONTENDERS[name].workers)]
     for contender in [contender for contender in taking_part if contender.missing]:
         click.echo(f"{contender.title} is left out: {', '.join(contender.missing)} not installed.")
         taking_part.remove(contender)
+    ways = [WAYS[name] for name in startup if not WAYS[name].missing]
     rounds = schedule([SEARCHES[name] for name in searches], taking_part, Repeats(repeats, plain_repeats, peer_repeats))
     with launcher(timeout=900) as launched:
         session = _Session(launched, records, output, quick=quick, minutes=minutes, note=note)
@@ -159,6 +175,9 @@ def main(
                 session.search(seed, search.name, contender)
             else:
                 complete = False
+        for seed, way in product(range(repeats), ways):
+            if all(start.seed != seed for start in records.started(way.name)) and session.has_time(None):
+                session.start(seed, way.name)
         for name in scale:
             if not (keep and name in records.scale) and session.has_time(None):
                 session.study(name)

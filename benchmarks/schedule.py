@@ -32,7 +32,7 @@ def schedule(
     searches: Sequence[Search], contenders: Sequence[Contender], repeats: Repeats
 ) -> Iterator[tuple[int, Search, Contender]]:
     """Yield seed, search and contender of each run, by rounds."""
-    for seed in range(max(repeats.of(contender) for contender in contenders)):
+    for seed in range(max((repeats.of(contender) for contender in contenders), default=0)):
         taking_part = [contender for contender in contenders if seed < repeats.of(contender)]
         first = 5 * seed % len(taking_part)
         for search in searches:

@@ -18,11 +18,17 @@ def main() -> None:
     job, result = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
     warnings.filterwarnings("ignore")
     try:
-        measured = _scale(job) if "scale" in job else _search(job)
+        measured = _measured(job)
     except Exception as error:
         result.write_text(json.dumps({"error": type(error).__name__}))
         raise
     result.write_text(json.dumps(measured))
+
+
+def _measured(job: dict[str, Any]) -> dict[str, Any]:
+    if "scale" in job:
+        return _scale(job)
+    return _startup(job) if "way" in job else _search(job)
 
 
 def _search(job: dict[str, Any]) -> dict[str, Any]:
@@ -46,6 +52,12 @@ def _scale(job: dict[str, Any]) -> dict[str, Any]:
     from benchmarks.scale import STUDIES
 
     return STUDIES[job["scale"]].measure(quick=job["quick"])
+
+
+def _startup(job: dict[str, Any]) -> dict[str, Any]:
+    from benchmarks.startup import WAYS
+
+    return WAYS[job["way"]].measure(job["seed"])
 
 
 if __name__ == "__main__":

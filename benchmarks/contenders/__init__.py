@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -48,6 +48,10 @@ class Contender:
         What must be installed beyond this project, as it is imported.
     options : mapping of str to object
         Further arguments of its `prepare`.
+    workers : int
+        How many train at a time.
+    alone : str
+        The same contender with one worker; empty for one who is that.
     """
 
     name: str
@@ -57,6 +61,8 @@ class Contender:
     store: Store = Store.NONE
     packages: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    workers: int = 1
+    alone: str = ""
 
     @property
     def missing(self) -> list[str]:
@@ -74,7 +80,7 @@ def _ours(name: str, title: str, store: Store, log_models: str | None) -> Conten
     return Contender(name, title, Role.OURS, "ours", store, options={"log_models": log_models})
 
 
-CONTENDERS = {
+_ALONE = {
     contender.name: contender
     for contender in (
         Contender("plain", "scikit-learn + scikeras, untracked", Role.PLAIN, "plain"),
@@ -98,3 +104,32 @@ CONTENDERS = {
         Contender("floor", "the training steps alone", Role.FLOOR, "floor"),
     )
 }
+
+
+def _two(name: str, alone: str, how: str, **options: Any) -> Contender:
+    """Return a contender that has two workers in the place of one."""
+    one = _ALONE[alone]
+    title = f"{one.title}, 2 workers ({how})"
+    return replace(
+        one, name=name, title=title, options={**one.options, "workers": 2, **options}, workers=2, alone=alone
+    )
+
+
+_PAIRS = {
+    contender.name: contender
+    for contender in (
+        _two("plain_2", "plain", "joblib's processes"),
+        _two("optuna_2", "optuna", "threads"),
+        _two("keras_tuner_2", "keras_tuner", "processes"),
+        _two("ray_2", "ray", "processes"),
+        _two("ours_2", "ours_best", "by itself"),
+        _two("ours_2_threads", "ours_best", "threads", joblib_backend="threading"),
+        _two("ours_2_processes", "ours_best", "processes of its own", isolation="process"),
+    )
+}
+CONTENDERS = _ALONE | _PAIRS
+
+
+def with_workers(workers: int) -> list[Contender]:
+    """Return the contenders that have so many workers."""
+    return [contender for contender in CONTENDERS.values() if contender.workers == workers]

@@ -21,7 +21,7 @@ def _suggest(trial: optuna.Trial, name: str, dimension: Any) -> Any:
     return trial.suggest_float(name, dimension.low, dimension.high, log=dimension.log)
 
 
-def prepare(search: Search, seed: int) -> Timed:
+def prepare(search: Search, seed: int, workers: int = 1) -> Timed:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     X, y = search.data()
@@ -38,7 +38,7 @@ def prepare(search: Search, seed: int) -> Timed:
         return cross_validate(search, params, X, y, folds)
 
     def run() -> Found:
-        study.optimize(objective, n_trials=search.n_candidates, callbacks=[callback])
+        study.optimize(objective, n_trials=search.n_candidates, n_jobs=workers, callbacks=[callback])
         fit(search, study.best_params, X, y)
         return Found(study.best_value)
 

@@ -12,21 +12,22 @@ from benchmarks.contenders.contract import Found, Timed
 from benchmarks.searches import Search
 
 
-def make_search(search: Search, seed: int) -> Any:
+def make_search(search: Search, seed: int, workers: int = 1) -> Any:
     """Return the search, not fitted."""
     defaults = {f"model__{name}": value for name, value in search.candidates(seed)[0].items()}
     return RandomizedSearchCV(
         KerasClassifier(search.create_model, **defaults, **fit_settings(search)),
         search.distributions(seed, prefix="model__"),
         n_iter=search.n_candidates,
+        n_jobs=workers,
         cv=search.splitter(seed),
         random_state=seed,
     )
 
 
-def prepare(search: Search, seed: int) -> Timed:
+def prepare(search: Search, seed: int, workers: int = 1) -> Timed:
     X, y = search.data()
-    estimator = make_search(search, seed)
+    estimator = make_search(search, seed, workers)
 
     def run() -> Found:
         return found(estimator.fit(X, y), search)

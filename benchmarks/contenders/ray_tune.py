@@ -1,4 +1,4 @@
-"""Ray Tune with its MLflow logger, one trial at a time, trials in a worker that is used again."""
+"""Ray Tune with its MLflow logger, as many trials at a time as workers, which are used again."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def _dimension(dimension: Any) -> Any:
     return (tune.loguniform if dimension.log else tune.uniform)(dimension.low, dimension.high)
 
 
-def prepare(search: Search, seed: int) -> Timed:
+def prepare(search: Search, seed: int, workers: int = 1) -> Timed:
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     X, y = search.data()
     folds = search.folds(y, seed)
     keras.utils.set_random_seed(seed)
     mlflow.set_experiment("benchmark")
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     logger = MLflowLoggerCallback(tracking_uri=mlflow.get_tracking_uri(), experiment_name="benchmark")
     tuner = tune.Tuner(
         tune.with_parameters(_trial, search=search, X=X, y=y, folds=folds),
@@ -46,9 +46,9 @@ def prepare(search: Search, seed: int) -> Timed:
             metric="score",
             mode="max",
             num_samples=search.n_candidates,
-            max_concurrent_trials=1,
+            max_concurrent_trials=workers,
             reuse_actors=True,
-            search_alg=BasicVariantGenerator(points_to_evaluate=search.candidates(seed), max_concurrent=1),
+            search_alg=BasicVariantGenerator(points_to_evaluate=search.candidates(seed), max_concurrent=workers),
         ),
         run_config=tune.RunConfig(storage_path=str(Path("ray").resolve()), callbacks=[logger], verbose=0),
     )
