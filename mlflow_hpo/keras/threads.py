@@ -10,12 +10,18 @@ import tensorflow as tf
 _VARIABLE = "TF_NUM_INTRAOP_THREADS"
 
 
-def limit_threads(n_threads: int) -> int:
+# The pool that hands out the operations of all graphs: as small as the cores, trials side by side wait for each other.
+_HANDING_OUT = 4
+
+
+def limit_threads(n_threads: int, n_trials: int = 1) -> int:
     """Have each of TensorFlow's operations use so many threads, if TensorFlow has not been used yet.
 
     Parameters
     ----------
     n_threads : int
+    n_trials : int
+        How many trials train at a time in this process.
 
     Returns
     -------
@@ -24,6 +30,8 @@ def limit_threads(n_threads: int) -> int:
     """
     with contextlib.suppress(RuntimeError):  # it has been used
         tf.config.threading.set_intra_op_parallelism_threads(n_threads)
+        if n_trials > 1:
+            tf.config.threading.set_inter_op_parallelism_threads(max(os.cpu_count() or 1, _HANDING_OUT * n_trials))
     return threads_in_use()
 
 

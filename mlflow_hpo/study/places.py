@@ -62,13 +62,15 @@ def place_of(
     return _tracked(outer, wrapper, tracking)
 
 
-def settled_threads(n_threads: int | None) -> int | None:
+def settled_threads(n_threads: int | None, n_trials: int = 1) -> int | None:
     """Return how many threads each of TensorFlow's operations uses in this process; None where it is not loaded.
 
     Parameters
     ----------
     n_threads : int or None
         How many they are to use; None leaves that as it is.
+    n_trials : int
+        How many trials train at a time in this process.
 
     Raises
     ------
@@ -81,7 +83,7 @@ def settled_threads(n_threads: int | None) -> int | None:
 
     if n_threads is None:
         return threads_in_use()
-    if (in_use := limit_threads(n_threads)) != n_threads:
+    if (in_use := limit_threads(n_threads, n_trials)) != n_threads:
         raise UnsupportedOptionError(
             f"Tracking(n_threads={n_threads}) comes too late: TensorFlow has been used in this process, and its "
             f"operations use {in_use} threads for good. Start the process anew, or train in others with "
@@ -112,7 +114,7 @@ def _here(outer: ParallelBackendBase, wrapper: FoldWrapper, tracking: Tracking, 
 def _shared_threads(tracking: Tracking, n_workers: int) -> int | None:
     """Return how many threads an operation uses in this process: a share of the cores, if that can still be had."""
     try:
-        return settled_threads(tracking.n_threads or share_of_cores(n_workers))
+        return settled_threads(tracking.n_threads or share_of_cores(n_workers), n_workers)
     except UnsupportedOptionError:
         if tracking.n_threads is not None:
             raise

@@ -33,7 +33,7 @@ from mlflow_hpo.core.errors import HPOError
         ({"max_seconds": "60"}, "number of seconds above 0; got '60'"),
         ({"patience": 0}, r"Tracking\(patience=...\) is None or a whole number of at least 1; got 0"),
         ({"warm_start_from": ""}, r"Tracking\(warm_start_from=...\) is None or a non-empty name; got ''"),
-        ({"backend": "desk"}, r"one of loky, dask; got 'desk'\. Did you mean 'dask'\?"),
+        ({"backend": "desk"}, r"one of threading, loky, dask; got 'desk'\. Did you mean 'dask'\?"),
         ({"backend": "dask", "scheduler": 8786}, r"an address such as 'tcp://10\.0\.0\.1:8786'; got 8786"),
         ({"scheduler": "tcp://10.0.0.1:8786"}, "needs backend='dask'"),
         ({"trial_seconds": 60}, r"Tracking\(trial_seconds=...\) needs isolation='process'"),

@@ -18,8 +18,8 @@ from fragile import fold, hear
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
-from mlflow_hpo.study.executors._ledger import TrialLedger
 from mlflow_hpo.study.executors import pool as pool_module
+from mlflow_hpo.study.executors._ledger import TrialLedger
 from mlflow_hpo.study.executors.errors import TrialTimeoutError, WorkerDiedError, cause_of_death
 from mlflow_hpo.study.executors.pool import WorkerPool
 from mlflow_hpo.study.fold import FoldOutcome, FoldTask

@@ -58,7 +58,7 @@ def _settle_threads(config: StudySection) -> None:
 
     n_workers = joblib.effective_n_jobs(config.n_jobs)
     if config.isolation is None and config.backend in (None, "threading") and (config.n_threads or n_workers > 1):
-        settled_threads(config.n_threads or share_of_cores(n_workers))
+        settled_threads(config.n_threads or share_of_cores(n_workers), n_workers)
 
 
 def _returning_a_network(function: Callable[..., Any]) -> Callable[..., Any]:
