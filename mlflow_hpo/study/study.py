@@ -255,9 +255,7 @@ class Study:
             for event in outcome.undelivered:
                 self.hear(event)
             trial = self._open.get(outcome.trial)
-            if trial is None:  # ended already: another fold of it raised
-                return
-            if trial.is_skipped:
+            if trial is None or trial.is_skipped:  # it has ended already, as another fold of it raised, or never begins
                 return
             if outcome.fold not in trial.replayed:
                 self._start(outcome.trial)
