@@ -12,7 +12,7 @@ from typing import Any
 from mlflow_hpo.core.config import LogModels
 from mlflow_hpo.core.events import (
     BestChanged,
-    CandidatesTaken,
+    CandidateTaken,
     FittedModel,
     FoldEnded,
     FoldStarted,
@@ -166,7 +166,7 @@ class Study:
             trial.borrowed = self.replay.borrow(key)
             self._open[self.n_trials] = trial
             self.n_trials += 1
-        self.show(CandidatesTaken(1))
+        self.show(CandidateTaken())
 
     def trial_number(self, candidate: int) -> int:
         """Return the number of the trial that evaluates a candidate of the present call, both from 0."""
