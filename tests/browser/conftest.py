@@ -17,6 +17,7 @@ import pytest
 from browser_studies import N_TRIALS, Stepwise, search_digits
 from mlflow import MlflowClient
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from process_state import forget
 from serving import MLflowServer
 
 from mlflow_hpo.tracking.links import view_path
@@ -61,9 +62,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory, fresh_database: Path) -> Iterat
         experiment_id = mlflow.set_experiment("digits").experiment_id
         search = search_digits(Stepwise, N_TRIALS, study="digits", register_as="digits")
         yield UI(server.uri, experiment_id, search.study_.run_id)
-        mlflow.set_tracking_uri("")
-        mlflow.tracking.fluent._active_experiment_id = None
-        os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
+        forget()
 
 
 @pytest.fixture(scope="module")

@@ -14,16 +14,13 @@ import mlflow
 import pytest
 import requests
 import store_servers as servers
+from process_state import INHERITED, forget
 from serving import MLflowServer
 from store_kinds import ADMIN, ADMIN_PASSWORD, EXPERIMENT, PASSWORD, READER, READER_PASSWORD, USER, Store
 
-from mlflow_hpo.project import cli
-from mlflow_hpo.project.cli import _quiet
-from mlflow_hpo.tracking import runs
-
 _CLEAN = (
-    *("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_TRACKING_URI"),
-    *("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_S3_ENDPOINT_URL", *servers.S3_ACCESS),
+    *(*INHERITED, "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"),
+    *("MLFLOW_S3_ENDPOINT_URL", *servers.S3_ACCESS),
 )
 
 
@@ -157,19 +154,9 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             store.client.rename_experiment(experiment.experiment_id, f"{EXPERIMENT} before")
         store.client.create_experiment(EXPERIMENT, artifact_location=store.artifacts)
         mlflow.set_experiment(EXPERIMENT)
-        stack.callback(_forget)
+        stack.callback(forget)
         stack.enter_context(_Heard(store.said))
         yield store
-
-
-def _forget() -> None:
-    while mlflow.active_run():
-        mlflow.end_run()
-    runs._taken_over.clear()
-    mlflow.tracking.fluent._active_experiment_id = None
-    mlflow.set_tracking_uri("")
-    for variable in _CLEAN:
-        os.environ.pop(variable, None)
 
 
 class _Heard(logging.Handler):
@@ -191,17 +178,12 @@ class _Heard(logging.Handler):
 
 
 @pytest.fixture
-def command(
-    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
-    """Run the command line in this process; return its exit code and what it said."""
-    monkeypatch.setattr(_quiet, "silence", lambda: None)  # it changes the whole process
+def command(store: Store, command: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line, as everywhere; what it said is kept, too."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            cli.main([str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        store.said += [said.out, said.err]
-        return int(str(end.value.code)), said.out, said.err
+        code, out, err = command(*arguments)
+        store.said += [out, err]
+        return code, out, err
 
     return run
