@@ -102,11 +102,11 @@ class MLflowServer:
         self._environment = {**quiet, **(environment or {})}
         self._log = folder / "mlflow.log"
         self._running = ExitStack()
-        self.group: int | None = None
+        self.pid: int | None = None
 
     def start(self) -> None:
         """Start it, and return at once."""
-        self.group = self._running.enter_context(running(self._command, self._log, self._environment))
+        self.pid = self._running.enter_context(running(self._command, self._log, self._environment))
 
     def wait(self) -> None:
         """Wait until it answers."""
@@ -114,8 +114,8 @@ class MLflowServer:
 
     def signal(self, number: int) -> None:
         """Send it and all its workers a signal."""
-        assert self.group is not None
-        os.killpg(self.group, number)
+        assert self.pid is not None
+        os.killpg(self.pid, number)
 
     def kill(self) -> None:
         """Kill it with all its workers, unless that has been done."""
