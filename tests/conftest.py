@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mlflow
 import pytest
 from mlflow import MlflowClient
-
-from mlflow_hpo.tracking import runs
+from process_state import INHERITED, forget
 
 EXPERIMENT = "tests"
 # They take seconds each; the tests that look at them switch them on.
 os.environ["MLFLOW_HPO_REPORT"] = "false"
-# What MLflow hands down to child processes.
-_INHERITED = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME")
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +32,7 @@ def store(tmp_path: Path, fresh_database: Path, monkeypatch: pytest.MonkeyPatch)
     shutil.copy(fresh_database, database)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_HPO_SPOOL", str(tmp_path / "spool"))
-    for variable in _INHERITED:
+    for variable in INHERITED:
         monkeypatch.delenv(variable, raising=False)
     uri = f"sqlite:///{database}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
@@ -44,10 +41,21 @@ def store(tmp_path: Path, fresh_database: Path, monkeypatch: pytest.MonkeyPatch)
     client.create_experiment(EXPERIMENT, artifact_location=(tmp_path / "artifacts").as_uri())
     mlflow.set_experiment(EXPERIMENT)
     yield client
-    while mlflow.active_run():
-        mlflow.end_run()
-    runs._taken_over.clear()
-    mlflow.tracking.fluent._active_experiment_id = None
-    mlflow.set_tracking_uri("")
-    for variable in _INHERITED:
-        os.environ.pop(variable, None)
+    forget()
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line in this process; return its exit code and what it said."""
+    from mlflow_hpo.project import cli
+    from mlflow_hpo.project.cli import _quiet
+
+    monkeypatch.setattr(_quiet, "silence", lambda: None)  # it changes the whole process
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            cli.main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return int(str(end.value.code)), said.out, said.err
+
+    return run

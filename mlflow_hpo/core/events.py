@@ -20,10 +20,9 @@ class RunStatus(Enum):
 
 
 @dataclass(frozen=True)
-class CandidatesTaken:
-    """The search is about to evaluate `n` further candidates, a trial each."""
+class CandidateTaken:
+    """The search is about to evaluate one more candidate: a trial."""
 
-    n: int
     time_ms: int = field(default_factory=now_ms)
 
 
@@ -204,4 +203,4 @@ class StudyConcluded:
 # What is written.
 StudyEvent = TrialStarted | EpochEnded | FoldEnded | TrialEnded | TrialReplayed | BestChanged
 # What whoever looks on is told.
-ProgressEvent = StudyEvent | CandidatesTaken | FoldStarted | SearchEnded | StudyConcluded
+ProgressEvent = StudyEvent | CandidateTaken | FoldStarted | SearchEnded | StudyConcluded

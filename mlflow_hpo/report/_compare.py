@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlflow_hpo.core.errors import InvalidArgumentError
-from mlflow_hpo.report import _links as links
 from mlflow_hpo.report._compare_plots import comparison_plots, study_color
 from mlflow_hpo.report._facts import StudyFacts
 from mlflow_hpo.report._read import read_study
 from mlflow_hpo.report._summary import best_after, middle_score, spread_of, training_seconds
 from mlflow_hpo.report._template import render
+from mlflow_hpo.tracking import links
 
 MOST_STUDIES = 7  # as many as the palette tells apart
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlflow_hpo.report import _links as links
 from mlflow_hpo.report._facts import StudyFacts, TrialFacts
 from mlflow_hpo.report._failures import failure_groups
 from mlflow_hpo.report._figures import StudyPlots
@@ -17,6 +16,7 @@ from mlflow_hpo.report._recipes import recipes
 from mlflow_hpo.report._summary import choice_note, key_figures, rivals, spread_of
 from mlflow_hpo.report._template import render
 from mlflow_hpo.report._values import finite
+from mlflow_hpo.tracking import links
 
 _MOST_COLUMNS = 12
 _SHOWN_ROWS = 10

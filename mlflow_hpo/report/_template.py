@@ -9,6 +9,7 @@ import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 from mlflow_hpo.core.clock import now_ms
+from mlflow_hpo.core.redact import without_credentials
 from mlflow_hpo.report import _values as values
 from mlflow_hpo.report._canvas import Plot, to_svg
 from mlflow_hpo.report._theme import css_variables
@@ -52,6 +53,7 @@ def _environment() -> Environment:
         "seconds": values.show_seconds,
         "moment": values.show_moment,
         "shorten": values.shorten,
+        "without_credentials": without_credentials,
     }
     assert environment.loader is not None
     script = environment.loader.get_source(environment, "page.js")[0]

@@ -72,7 +72,9 @@ def gp_minimize(
     >>> len(result.x_iters)
     3
     """
-    options = _options(func, dimensions, args, kwargs)
+    arguments = _arguments(func, dimensions, args, kwargs)
+    options = {name: value for name, value in arguments.items() if name not in ("func", "dimensions")}
+    options = with_fast_gp(dimensions, options)
     if tracking is False:
         return skopt.gp_minimize(func, dimensions, **options)
     settings = tracking_of(tracking)
@@ -82,19 +84,19 @@ def gp_minimize(
                 f"gp_minimize calls its objective in this process; GPSearchCV has {option}={value!r}."
             )
     n_threads = settled_threads(settings.n_threads)
-    names = dimension_names(normalize_dimensions(dimensions).dimensions)
+    space = normalize_dimensions(dimensions).dimensions
+    names = dimension_names(space)
     plan = StudyPlan(
         strategy="gp_minimize",
         estimator=None,
         space={name: describe_value(dimension) for name, dimension in zip(names, dimensions, strict=True)},
-        settings=_settings(func, dimensions, args, kwargs),
+        settings={name: describe_value(value) for name, value in arguments.items() if name != "dimensions"},
         metric=OBJECTIVE,
         greater_is_better=False,
         n_trials=options["n_calls"],
         parts={"the objective": func},
     )
     template = ModelTemplate.from_data(BareNetwork(), None)
-    space = normalize_dimensions(dimensions).dimensions
     warm = with_known_points(options, known_points(settings.warm_start_from, space, OBJECTIVE, sign=1.0))
     with autologging_suspended(), open_study(plan, settings, template, None, None) as session:
         session.note_threads(n_threads)
@@ -172,14 +174,8 @@ def _model(reporter: Reporter) -> FittedModel | None:
     return None if reporter.last_model is None else fitted_network(reporter.last_model)
 
 
-def _options(func: Any, dimensions: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def _arguments(func: Any, dimensions: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all arguments of the library's function by name, with its defaults."""
     bound = signature(skopt.gp_minimize).bind(func, dimensions, *args, **kwargs)
     bound.apply_defaults()
-    options = {name: value for name, value in bound.arguments.items() if name not in ("func", "dimensions")}
-    return with_fast_gp(dimensions, options)
-
-
-def _settings(func: Any, dimensions: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, str]:
-    bound = signature(skopt.gp_minimize).bind(func, dimensions, *args, **kwargs)
-    bound.apply_defaults()
-    return {name: describe_value(value) for name, value in bound.arguments.items() if name != "dimensions"}
+    return bound.arguments

@@ -147,12 +147,12 @@ class TrackedFit:
             study = self._begin(len(candidates))
             if isinstance(candidate_params, Proposals):
                 self._await_names(candidate_params)
-                return evaluate_candidates(candidates, cv=cv, more_results=more_results, **kwargs)
-            lists_candidates = self._search._lists_candidates
-            if not lists_candidates and study.is_over():
-                raise StudyOver
-            tags = _tags(more_results, len(candidates))
-            study.begin_candidates(candidates, self._search.n_splits_, tags, may_skip=lists_candidates)
+            else:
+                lists_candidates = self._search._lists_candidates
+                if not lists_candidates and study.is_over():
+                    raise StudyOver
+                tags = _tags(more_results, len(candidates))
+                study.begin_candidates(candidates, self._search.n_splits_, tags, may_skip=lists_candidates)
             return evaluate_candidates(candidates, cv=cv, more_results=more_results, **kwargs)
 
         return evaluate

@@ -73,5 +73,4 @@ def _param(text: str) -> str:
 
 
 def _link(result: StudyResult, run_id: str, text: str) -> str:
-    address = run_link(result.tracking_uri, result.experiment_id, run_id)
-    return f'<a href="{escape(address)}" target="_blank">{escape(text)}</a>'
+    return f'<a href="{escape(run_link(result, run_id))}" target="_blank">{escape(text)}</a>'

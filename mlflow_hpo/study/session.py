@@ -140,13 +140,13 @@ def open_study(plan: StudyPlan, tracking: Tracking, template: ModelTemplate, X: 
             yield StudySession(name, study, tracking, template)
         except BaseException as error:
             status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.KILLED
-            if study.failures.summary is not None:
-                error.add_note(study.failures.summary)
+            if (summary := study.failures.summary) is not None:
+                error.add_note(summary)
             writer.log(failure(None, traceback.format_exc()))
             raise
         else:
-            if study.failures.summary is not None:
-                _logger.warning("%s", study.failures.summary)
+            if (summary := study.failures.summary) is not None:
+                _logger.warning("%s", summary)
         finally:
             study.abort(RunStatus.KILLED)
             leave_study_run(run)

@@ -12,7 +12,7 @@ from typing import Any
 from mlflow_hpo.core.config import LogModels
 from mlflow_hpo.core.events import (
     BestChanged,
-    CandidatesTaken,
+    CandidateTaken,
     FittedModel,
     FoldEnded,
     FoldStarted,
@@ -166,7 +166,7 @@ class Study:
             trial.borrowed = self.replay.borrow(key)
             self._open[self.n_trials] = trial
             self.n_trials += 1
-        self.show(CandidatesTaken(1))
+        self.show(CandidateTaken())
 
     def trial_number(self, candidate: int) -> int:
         """Return the number of the trial that evaluates a candidate of the present call, both from 0."""
@@ -255,9 +255,7 @@ class Study:
             for event in outcome.undelivered:
                 self.hear(event)
             trial = self._open.get(outcome.trial)
-            if trial is None:  # ended already: another fold of it raised
-                return
-            if trial.is_skipped:
+            if trial is None or trial.is_skipped:  # it has ended already, as another fold of it raised, or never begins
                 return
             if outcome.fold not in trial.replayed:
                 self._start(outcome.trial)

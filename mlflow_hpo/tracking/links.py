@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Protocol
 from urllib.parse import quote, urlencode
 
 from mlflow_hpo.core.redact import without_credentials
 from mlflow_hpo.tracking import names
 
 _LOCAL_UI = "http://127.0.0.1:5000"
+
+
+class KeptStudy(Protocol):
+    """Whatever says where a study is kept."""
+
+    @property
+    def tracking_uri(self) -> str:
+        """The store."""
+
+    @property
+    def experiment_id(self) -> str:
+        """MLflow's."""
+
+    @property
+    def run_id(self) -> str:
+        """Of the study's run."""
 
 
 def has_server(tracking_uri: str) -> bool:
@@ -32,14 +49,19 @@ def run_path(experiment_id: str, run_id: str) -> str:
     return f"#/experiments/{quote(experiment_id)}/runs/{quote(run_id)}"
 
 
-def run_link(tracking_uri: str, experiment_id: str, run_id: str) -> str:
-    """Return the address of a run."""
-    return ui_address(tracking_uri, run_path(experiment_id, run_id))
+def run_link(study: KeptStudy, run_id: str) -> str:
+    """Return the address of a run of a study."""
+    return ui_address(study.tracking_uri, run_path(study.experiment_id, run_id))
 
 
-def model_path(name: str, version: str) -> str:
-    """Return where the UI shows a registered version."""
-    return f"#/models/{quote(name, safe='')}/versions/{quote(version)}"
+def trials_link(study: KeptStudy, *, charts: bool = False) -> str:
+    """Return the address of all trials of a study, the best first, as a table or as charts."""
+    return ui_address(study.tracking_uri, view_path(study.experiment_id, study.run_id, charts=charts))
+
+
+def model_link(study: KeptStudy, name: str, version: str) -> str:
+    """Return the address of a registered version that came out of a study."""
+    return ui_address(study.tracking_uri, f"#/models/{quote(name, safe='')}/versions/{quote(version)}")
 
 
 def view_key(run_id: str) -> str:

@@ -8,14 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +17,8 @@ import pytest
 from browser_studies import N_TRIALS, Stepwise, search_digits
 from mlflow import MlflowClient
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from process_state import forget
+from serving import MLflowServer
 
 from mlflow_hpo.tracking.links import view_path
 
@@ -58,49 +53,16 @@ class UI:
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory: pytest.TempPathFactory, fresh_database: Path) -> Iterator[UI]:
     folder = tmp_path_factory.mktemp("ui")
-    shutil.copy(fresh_database, folder / "mlflow.db")
-    with pytest.MonkeyPatch.context() as patch, _server(folder) as address:
-        patch.setenv("MLFLOW_TRACKING_URI", address)
+    shutil.copy(fresh_database, folder / "served.db")
+    with pytest.MonkeyPatch.context() as patch, MLflowServer(folder) as server:
+        patch.setenv("MLFLOW_TRACKING_URI", server.uri)
         patch.setenv("MLFLOW_HPO_SPOOL", str(folder / "spool"))
         patch.setenv("MLFLOW_HPO_REPORT", "true")
-        mlflow.set_tracking_uri(address)
+        mlflow.set_tracking_uri(server.uri)
         experiment_id = mlflow.set_experiment("digits").experiment_id
         search = search_digits(Stepwise, N_TRIALS, study="digits", register_as="digits")
-        yield UI(address, experiment_id, search.study_.run_id)
-        mlflow.set_tracking_uri("")
-        mlflow.tracking.fluent._active_experiment_id = None
-        os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
-
-
-@contextmanager
-def _server(folder: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    at = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    stores = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", f"{folder}/files"]
-    command = [sys.executable, "-m", "mlflow", "server", *at, *stores]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _wait_for(address, server, folder / "server.log")
-        yield address
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait()
-
-
-def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            urllib.request.urlopen(f"{address}/health", timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail(f"MLflow's server does not answer:\n{log.read_text()}")
+        yield UI(server.uri, experiment_id, search.study_.run_id)
+        forget()
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
-
-from mlflow_hpo.project import cli
-from mlflow_hpo.project.cli import _quiet
+from process_state import INHERITED, forget
 
 BASE = """\
 estimator: model.py:make
@@ -59,13 +57,9 @@ def folder(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def _database(tmp_path_factory):
-    """One database for all tests of this room: making its tables takes seconds."""
-    from mlflow import MlflowClient
-
-    file = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{file}").search_experiments(max_results=1)
-    return file
+def _database(tmp_path_factory, fresh_database):
+    """One database for all tests of this room."""
+    return shutil.copy(fresh_database, tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture
@@ -75,16 +69,12 @@ def store(_database, monkeypatch, tmp_path):
 
     uri = f"sqlite:///{_database}"
     monkeypatch.chdir(tmp_path)
-    for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
+    for name in INHERITED:
         monkeypatch.delenv(name, raising=False)
-    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
     mlflow.set_tracking_uri(None)  # set in the process, it would win over the variable
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     yield uri
-    while mlflow.active_run():
-        mlflow.end_run()
-    os.environ.pop("MLFLOW_EXPERIMENT_NAME", None)
-    mlflow.set_tracking_uri(before)
+    forget()
 
 
 @pytest.fixture(autouse=True)
@@ -97,17 +87,3 @@ def _imports_undone():
         file = getattr(sys.modules[name], "__file__", None) or ""
         if "pytest-of-" in file:
             del sys.modules[name]
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    """Run the command line in this process; return its exit code and what it said."""
-    monkeypatch.setattr(_quiet, "silence", lambda: None)  # it changes the whole process
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as end:
-            cli.main([str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        return end.value.code, said.out, said.err
-
-    return run

@@ -11,8 +11,6 @@ from report_pages import Page, check_self_contained
 from report_studies import WriteStudy, Written, folds, grid
 
 from mlflow_hpo.core.errors import InvalidArgumentError
-from mlflow_hpo.project import cli
-from mlflow_hpo.project.cli import _quiet
 from mlflow_hpo.report import compare_html, compare_studies, figures, log_report, report_files
 
 PLOTS = {
@@ -25,6 +23,7 @@ PLOTS = {
     "time_by_trial.png",
     "score_against_time.png",
 }
+Command = Callable[..., tuple[int, str, str]]
 
 
 def test_the_main_plots_are_png_files(write_study: WriteStudy) -> None:
@@ -92,23 +91,6 @@ def test_a_study_without_a_score_is_compared_too(write_study: WriteStudy) -> Non
 def test_what_cannot_be_compared(given: list[str], said: str) -> None:
     with pytest.raises(InvalidArgumentError, match=said):
         compare_studies(given)
-
-
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run the command line in this process; return its exit code and what it said."""
-    monkeypatch.setattr(_quiet, "silence", lambda: None)  # it changes the whole process
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            cli.main([str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        return int(end.value.code or 0), said.out, said.err
-
-    return run
 
 
 def test_the_report_command(write_study: WriteStudy, store: MlflowClient, command: Command, tmp_path: Path) -> None:

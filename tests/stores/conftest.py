@@ -14,15 +14,13 @@ import mlflow
 import pytest
 import requests
 import store_servers as servers
+from process_state import INHERITED, forget
+from serving import MLflowServer
 from store_kinds import ADMIN, ADMIN_PASSWORD, EXPERIMENT, PASSWORD, READER, READER_PASSWORD, USER, Store
 
-from mlflow_hpo.project import cli
-from mlflow_hpo.project.cli import _quiet
-from mlflow_hpo.tracking import runs
-
 _CLEAN = (
-    *("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_TRACKING_URI"),
-    *("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_S3_ENDPOINT_URL", *servers.S3_ACCESS),
+    *(*INHERITED, "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"),
+    *("MLFLOW_S3_ENDPOINT_URL", *servers.S3_ACCESS),
 )
 
 
@@ -30,17 +28,16 @@ _CLEAN = (
 class _Postgres:
     """The server on PostgreSQL."""
 
-    url: str
+    server: MLflowServer
     s3_url: str
-    folder: Path
 
 
 @pytest.fixture(scope="module")
-def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    folder = tmp_path_factory.mktemp("served")
-    options = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "files")]
-    with servers.mlflow_server(folder, options) as url:
-        yield url, folder
+def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MLflowServer]:
+    server = MLflowServer(tmp_path_factory.mktemp("served"))
+    server.start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +59,16 @@ def _postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Postgres | 
             "MLFLOW_AUTH_CONFIG_PATH": str(users),
             "MLFLOW_FLASK_SERVER_SECRET_KEY": "server-secret-1",
         }
-        places = ["--artifacts-destination", f"s3://{servers.BUCKET}/proxied"]
-        options = ["--backend-store-uri", database, "--app-name", "basic-auth", *places]
-        with servers.mlflow_server(folder, options, environment) as url:
-            yield _Postgres(url, s3_url, folder)
+        server = MLflowServer(
+            folder,
+            store=database,
+            artifacts=f"s3://{servers.BUCKET}/proxied",
+            options=["--app-name", "basic-auth"],
+            environment=environment,
+        )
+        server.start()
+        yield _Postgres(server, s3_url)
+        server.kill()
 
 
 def _sqlite(folder: Path, request: pytest.FixtureRequest) -> Store:
@@ -73,15 +76,15 @@ def _sqlite(folder: Path, request: pytest.FixtureRequest) -> Store:
 
 
 def _server(folder: Path, request: pytest.FixtureRequest) -> Store:
-    url, served = request.getfixturevalue("_served")
-    servers.wait_for_mlflow(url, served)
-    return Store(url, folder)
+    server: MLflowServer = request.getfixturevalue("_served")
+    server.wait()
+    return Store(server.uri, folder)
 
 
 def _postgres_proxied(folder: Path, request: pytest.FixtureRequest) -> Store:
     """Artifacts go through the server, and the URI says who asks."""
     postgres = _postgres_server(request)
-    address = urlsplit(postgres.url).netloc
+    address = urlsplit(postgres.server.uri).netloc
     return Store(
         f"http://{USER}:{quote(PASSWORD, safe='')}@{address}",
         folder,
@@ -95,7 +98,7 @@ def _postgres_direct(folder: Path, request: pytest.FixtureRequest) -> Store:
     postgres = _postgres_server(request)
     access = {"MLFLOW_TRACKING_USERNAME": USER, "MLFLOW_TRACKING_PASSWORD": PASSWORD}
     return Store(
-        postgres.url,
+        postgres.server.uri,
         folder,
         environment=access | servers.S3_ACCESS | {"MLFLOW_S3_ENDPOINT_URL": postgres.s3_url},
         artifacts=f"s3://{servers.BUCKET}/direct/experiment",
@@ -109,10 +112,10 @@ def _postgres_server(request: pytest.FixtureRequest) -> _Postgres:
     if postgres is None:
         missing = "no PostgreSQL is installed here (Debian: apt-get install postgresql)"
         pytest.fail(missing) if os.environ.get("MLFLOW_HPO_POSTGRES") == "required" else pytest.skip(missing)
-    servers.wait_for_mlflow(postgres.url, postgres.folder)
+    postgres.server.wait()
     for user, password in [(USER, PASSWORD), (READER, READER_PASSWORD)]:
         requests.post(
-            f"{postgres.url}/api/2.0/mlflow/users/create",
+            f"{postgres.server.uri}/api/2.0/mlflow/users/create",
             json={"username": user, "password": password},
             auth=(ADMIN, ADMIN_PASSWORD),
             timeout=30,
@@ -151,19 +154,9 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             store.client.rename_experiment(experiment.experiment_id, f"{EXPERIMENT} before")
         store.client.create_experiment(EXPERIMENT, artifact_location=store.artifacts)
         mlflow.set_experiment(EXPERIMENT)
-        stack.callback(_forget)
+        stack.callback(forget)
         stack.enter_context(_Heard(store.said))
         yield store
-
-
-def _forget() -> None:
-    while mlflow.active_run():
-        mlflow.end_run()
-    runs._taken_over.clear()
-    mlflow.tracking.fluent._active_experiment_id = None
-    mlflow.set_tracking_uri("")
-    for variable in _CLEAN:
-        os.environ.pop(variable, None)
 
 
 class _Heard(logging.Handler):
@@ -185,17 +178,12 @@ class _Heard(logging.Handler):
 
 
 @pytest.fixture
-def command(
-    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
-    """Run the command line in this process; return its exit code and what it said."""
-    monkeypatch.setattr(_quiet, "silence", lambda: None)  # it changes the whole process
+def command(store: Store, command: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line, as everywhere; what it said is kept, too."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            cli.main([str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        store.said += [said.out, said.err]
-        return int(str(end.value.code)), said.out, said.err
+        code, out, err = command(*arguments)
+        store.said += [out, err]
+        return code, out, err
 
     return run

@@ -1,76 +1,24 @@
-"""PostgreSQL, an S3-compatible store and MLflow's server, on the loopback device; each ends with the tests."""
+"""PostgreSQL and an S3-compatible store."""
 
 from __future__ import annotations
 
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from signal import SIGQUIT
 
 import requests
+from serving import answers, free_port, running, wait_until
 
-# A shell reads a pipe from us: however this process ends, the pipe is closed, and the whole group is ended.
-_ENDS_WITH_US = '"$@" & read -r _; kill -{signal} 0'
-_START_SECONDS = 60.0
 BUCKET = "mlflow"
 # moto takes any; boto3 sends nothing without them.
 S3_ACCESS = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "s3-secret", "AWS_DEFAULT_REGION": "us-east-1"}
-
-
-def free_port() -> int:
-    """Return a port of the loopback device that nobody has at present."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def _running(
-    command: Sequence[str | Path],
-    log: Path,
-    environment: Mapping[str, str] | None = None,
-    user: str | None = None,
-    signal: str = "KILL",
-) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as said:
-        process = subprocess.Popen(
-            ["sh", "-c", _ENDS_WITH_US.format(signal=signal), "sh", *map(str, command)],
-            stdin=subprocess.PIPE,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **(environment or {})},
-            user=user,
-            start_new_session=True,
-        )
-    assert process.stdin is not None
-    try:
-        yield process
-    finally:
-        process.stdin.close()
-        process.wait()
-
-
-def _wait(is_up: Callable[[], bool], what: str, log: Path) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        if is_up():
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"{what} did not come up:\n{log.read_text(errors='replace')[-3000:]}")
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=2).ok
-    except requests.RequestException:
-        return False
 
 
 def postgres_programs() -> Path | None:
@@ -97,9 +45,9 @@ def postgres(programs: Path, password: str) -> Iterator[str]:
         port, log = free_port(), Path(folder, "log")
         options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-p", str(port)]
         # An immediate shutdown: it leaves no shared memory behind.
-        with _running([programs / "postgres", "-D", data, *options], log, user=user, signal="QUIT"):
+        with running([programs / "postgres", "-D", data, *options], log, user=user, last=SIGQUIT):
             ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
-            _wait(lambda: subprocess.run(ready, check=False).returncode == 0, "PostgreSQL", log)
+            wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, "PostgreSQL", log)
             # The driver is named: SQLAlchemy 2.0 and 2.1 differ in what they take by themselves.
             yield f"postgresql+psycopg2://mlflow:{password}@127.0.0.1:{port}/postgres"
 
@@ -114,25 +62,7 @@ def s3(folder: Path) -> Iterator[str]:
     """Run moto's S3 with an empty bucket, and give its address."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     log = folder / "s3.log"
-    with _running([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], log):
-        _wait(lambda: _answers(f"{url}/moto-api/"), "moto", log)
+    with running([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], log):
+        wait_until(lambda: answers(f"{url}/moto-api/"), "moto", log)
         requests.put(f"{url}/{BUCKET}", timeout=10).raise_for_status()
         yield url
-
-
-@contextmanager
-def mlflow_server(folder: Path, options: Sequence[str], environment: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Start MLflow's server, and give its address; `wait_for_mlflow` waits until it answers."""
-    port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port), *options]
-    with _running(
-        command,
-        folder / "mlflow.log",
-        {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore", **(environment or {})},
-    ):
-        yield f"http://127.0.0.1:{port}"
-
-
-def wait_for_mlflow(url: str, folder: Path) -> None:
-    """Wait until MLflow's server answers."""
-    _wait(lambda: _answers(f"{url}/health"), "mlflow server", folder / "mlflow.log")

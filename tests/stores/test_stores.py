@@ -17,6 +17,7 @@ import pytest
 import requests
 import store_servers as servers
 from mlflow.entities import Run
+from serving import free_port
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV as PlainGridSearchCV
 from store_kinds import EXPERIMENT, READER, READER_PASSWORD, USER, Store
@@ -181,7 +182,7 @@ def test_many_values_and_unusual_ones(store: Store) -> None:
 @pytest.mark.parametrize("store", ["postgres-s3-direct"], indirect=True)
 def test_models_wait_for_s3(store: Store, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_S3_ENDPOINT_URL", f"http://127.0.0.1:{servers.free_port()}")
+        patch.setenv("MLFLOW_S3_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
         patch.setenv("AWS_MAX_ATTEMPTS", "1")
         patch.setenv("MLFLOW_HPO_PATIENCE", "1")
         tracking = Tracking(study="waits")

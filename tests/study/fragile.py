@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from mlflow_hpo.study.fold import FoldTask
+
 
 class Fragile(ClassifierMixin, BaseEstimator):
     """Predicts the training data's most frequent class, unless something happens to its process."""
@@ -98,3 +100,20 @@ def seen(data: Any) -> dict[str, Any]:
 
 def hear(event: Any) -> bool:
     return True
+
+
+def task(behaviour: str = "fine", trial: int = 0, fold_number: int = 0, X: Any = None, **given: Any) -> FoldTask:
+    kwargs = {
+        "parameters": {"behaviour": behaviour, **given.pop("parameters", {})},
+        "scorer": None,
+        "train": np.arange(3),
+        "test": np.arange(2),
+        "verbose": 0,
+        "fit_params": None,
+        "score_params": None,
+        "error_score": np.nan,
+        "return_times": True,
+        "return_n_test_samples": True,
+        **given,
+    }
+    return FoldTask(trial, fold_number, fold, (BaseEstimator(), X, None), kwargs, hear, keep_model=False)

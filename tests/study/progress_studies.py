@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlflow_hpo.core.events import (
-    CandidatesTaken,
+    CandidateTaken,
     FoldEnded,
     FoldStarted,
     RunStatus,
@@ -30,7 +30,8 @@ class Told:
         self.state = ProgressState(
             "digits", StudyPlan("GridSearchCV", None, {}, n_trials=n_trials, **plan), RUN, began_ms=0
         )
-        self.state.hear(CandidatesTaken(n_first))
+        for _ in range(n_first):
+            self.state.hear(CandidateTaken())
 
     def start(self, trial: int, at: float = 0.0, **params: Any) -> None:
         self.state.hear(TrialStarted(trial, f"trial {trial}", params or {"clf__C": trial + 0.5}, time_ms=_ms(at)))

@@ -16,15 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 import skopt
-from fragile import Fragile, hear
+from fragile import Fragile, hear, task
 from joblib import parallel_config
 from mlflow import MlflowClient
 from sklearn import model_selection
 from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.tree import DecisionTreeClassifier
-from test_executors import is_gone, task
-from test_isolation import comparable, data, wait_until
+from study_helpers import TIMEOUT, check_keras_study, comparable, data, is_gone, wait_until
 
 from mlflow_hpo import BayesSearchCV, GPSearchCV, GridSearchCV, HalvingGridSearchCV, RandomizedSearchCV, Tracking
 from mlflow_hpo.core.errors import HPOError, MissingPackageError
@@ -33,7 +32,6 @@ from mlflow_hpo.study.executors.cluster.pool import DaskPool
 
 distributed = pytest.importorskip("distributed")
 
-TIMEOUT = 120
 HERE = str(Path(__file__).parent)
 
 
@@ -268,20 +266,4 @@ def has_trial(store: MlflowClient) -> bool:
 
 @pytest.mark.slow
 def test_keras_models_train_on_the_cluster(store: MlflowClient, client: Any, cluster: Any) -> None:
-    keras = pytest.importorskip("keras")
-    from mlflow_hpo import KerasClassifier
-
-    def create_model(rate: float = 0.1) -> Any:
-        model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2, activation="softmax")])
-        model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy")
-        return model
-
-    X, y = data()
-    model = KerasClassifier(create_model, epochs=3, verbose=0, random_state=0)
-    plain = model_selection.GridSearchCV(model, {"rate": [0.1, 0.01]}, cv=2).fit(X, y)
-    options = tracking(cluster, log_models="best_fold")
-    ours = GridSearchCV(model, {"rate": [0.1, 0.01]}, cv=2, tracking=options).fit(X, y)
-    assert repr(comparable(ours.cv_results_)) == repr(comparable(plain.cv_results_))
-    run_id = ours.study_.trials["run_id"][0]
-    assert len(store.get_metric_history(run_id, "split1/loss")) == 3
-    assert len(store.search_logged_models([ours.study_.experiment_id])) == 3
+    check_keras_study(store, tracking(cluster, log_models="best_fold"))

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from fragile import fold, hear
+from fragile import fold, hear, task
 from scipy import sparse
-from sklearn.base import BaseEstimator
+from study_helpers import TIMEOUT, is_gone, wait_until
 
 from mlflow_hpo.study.executors import pool as pool_module
 from mlflow_hpo.study.executors._ledger import TrialLedger
@@ -24,42 +24,13 @@ from mlflow_hpo.study.executors.errors import TrialTimeoutError, WorkerDiedError
 from mlflow_hpo.study.executors.pool import WorkerPool
 from mlflow_hpo.study.fold import FoldOutcome, FoldTask
 
-TIMEOUT = 120
 LARGE = np.arange(400_000.0).reshape(1000, 400)
-
-
-def task(behaviour: str = "fine", trial: int = 0, fold_number: int = 0, X: Any = None, **given: Any) -> FoldTask:
-    kwargs = {
-        "parameters": {"behaviour": behaviour, **given.pop("parameters", {})},
-        "scorer": None,
-        "train": np.arange(3),
-        "test": np.arange(2),
-        "verbose": 0,
-        "fit_params": None,
-        "score_params": None,
-        "error_score": np.nan,
-        "return_times": True,
-        "return_n_test_samples": True,
-        **given,
-    }
-    return FoldTask(trial, fold_number, fold, (BaseEstimator(), X, None), kwargs, hear, keep_model=False)
 
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[WorkerPool]:
     with WorkerPool(2, hear, trial_seconds=TIMEOUT) as pool:
         yield pool
-
-
-def is_gone(pid: int) -> bool:
-    return not Path(f"/proc/{pid}").exists()
-
-
-def wait_until(is_so: Any) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_folds_run_in_workers_that_stay(pool: WorkerPool) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +14,16 @@ from fragile import Fragile
 from joblib import parallel_config
 from mlflow import MlflowClient
 from sklearn import model_selection
-from sklearn.datasets import make_classification
 from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
+from study_helpers import TIMEOUT, check_keras_study, comparable, data, is_gone, wait_until
 
 from mlflow_hpo import GridSearchCV, HalvingGridSearchCV, Tracking, gp_minimize
 from mlflow_hpo.core.errors import HPOError, UnsupportedOptionError
 
-TIMEOUT = 120
 ISOLATED = Tracking(isolation="process", log_models="none")
-
-
-def data(n_features: int = 4) -> tuple[Any, Any]:
-    return make_classification(60, n_features=n_features, n_informative=4, n_redundant=0, random_state=0)
-
-
-def comparable(results: dict[str, Any]) -> dict[str, Any]:
-    return {name: np.asarray(column).tolist() for name, column in results.items() if not name.endswith("_time")}
 
 
 def test_a_grid_is_the_librarys(store: MlflowClient) -> None:
@@ -194,31 +184,9 @@ def test_workers_go_with_their_study(script: list[str], tmp_path: Path, number: 
         wait_until(lambda: list(pids.iterdir()))
         study.send_signal(number)
         assert study.wait(TIMEOUT) != 0
-    wait_until(lambda: not any(Path(f"/proc/{path.name}").exists() for path in pids.iterdir()))
-
-
-def wait_until(is_so: Any) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: all(is_gone(path.name) for path in pids.iterdir()))
 
 
 @pytest.mark.slow
 def test_keras_models_train_in_workers(store: MlflowClient) -> None:
-    keras = pytest.importorskip("keras")
-    from mlflow_hpo import KerasClassifier
-
-    def create_model(rate: float = 0.1) -> Any:
-        model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2, activation="softmax")])
-        model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy")
-        return model
-
-    X, y = data()
-    model = KerasClassifier(create_model, epochs=3, verbose=0, random_state=0)
-    plain = model_selection.GridSearchCV(model, {"rate": [0.1, 0.01]}, cv=2).fit(X, y)
-    ours = GridSearchCV(model, {"rate": [0.1, 0.01]}, cv=2, n_jobs=1, tracking=Tracking(isolation="process")).fit(X, y)
-    assert repr(comparable(ours.cv_results_)) == repr(comparable(plain.cv_results_))
-    run_id = ours.study_.trials["run_id"][0]
-    assert len(store.get_metric_history(run_id, "split1/loss")) == 3
-    assert len(store.search_logged_models([ours.study_.experiment_id])) == 3
+    check_keras_study(store, Tracking(isolation="process"))

@@ -19,6 +19,7 @@ from mlflow.entities import Run, ViewType
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
+from study_helpers import comparable
 
 from mlflow_hpo import (
     BayesSearchCV,
@@ -114,10 +115,6 @@ def loguniform_of(low: float, high: float) -> Any:
 def runs_of(store: MlflowClient, kind: str, view: int = ViewType.ACTIVE_ONLY) -> list[Run]:
     experiment = store.get_experiment_by_name("tests").experiment_id
     return list(store.search_runs([experiment], f"tags.`{names.KIND}` = '{kind}'", view, 1000))
-
-
-def comparable(results: dict[str, Any]) -> dict[str, list[Any]]:
-    return {key: np.asarray(values).tolist() for key, values in results.items() if "time" not in key}
 
 
 def without_masks(results: dict[str, Any]) -> dict[str, Any]:

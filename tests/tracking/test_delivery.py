@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import sqlite3
 import stat
 import subprocess
@@ -17,9 +16,9 @@ from typing import Any
 
 import mlflow
 import pytest
-import requests
 from click.testing import CliRunner
 from mlflow import MlflowClient
+from serving import MLflowServer
 from sklearn.datasets import load_iris
 from sklearn.tree import DecisionTreeClassifier
 
@@ -218,48 +217,19 @@ def test_a_killed_study_leaves_no_running_run_and_no_process(store: MlflowClient
     assert not waiting_spools()
 
 
-def serve(folder: Path, port: int) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    command = ["server", "--workers", "1", "--port", str(port), "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "mlflow", *command, "--artifacts-destination", str(folder / "served")],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
-def wait_for(uri: str) -> None:
-    for _ in range(300):
-        try:
-            if requests.get(f"{uri}/health", timeout=1).ok:
-                return
-        except requests.RequestException:
-            time.sleep(0.2)
-    raise AssertionError("the server did not come up")
-
-
 @pytest.mark.slow
 def test_a_server_that_is_killed_and_comes_back_has_everything_once(store: MlflowClient, tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    uri = f"http://127.0.0.1:{port}"
-    server = serve(tmp_path, port)
-    try:
-        wait_for(uri)
-        mlflow.set_tracking_uri(uri)
-        client = MlflowClient(uri)
+    with MLflowServer(tmp_path, store=store.tracking_uri) as server:
+        mlflow.set_tracking_uri(server.uri)
+        client = MlflowClient(server.uri)
         mlflow.set_experiment("served")
 
         class Interrupting(DecisionTreeClassifier):
             """Kills the server in the middle of the search."""
 
             def fit(self, X: Any, y: Any, **options: Any) -> Any:
-                if self.max_depth == 3 and server.poll() is None:
-                    os.killpg(server.pid, signal.SIGKILL)
-                    server.wait()
+                if self.max_depth == 3:
+                    server.kill()
                 return super().fit(X, y, **options)
 
         grid = {"max_depth": [1, 2, 3, 4, 5]}
@@ -268,16 +238,11 @@ def test_a_server_that_is_killed_and_comes_back_has_everything_once(store: Mlflo
         class Search(GridSearchCV):
             def _run_search(self, evaluate_candidates: Any, *, callback_ctx: Any = None) -> None:
                 super()._run_search(evaluate_candidates, callback_ctx=callback_ctx)
-                nonlocal server
-                server = serve(tmp_path, port)
+                server.start()
 
         search = Search(Interrupting(random_state=0), grid, cv=3, tracking=tracking, refit=False).fit(X, y)
-        wait_for(uri)
+        server.wait()
         trials = search.study_.trials
         assert list(trials["mean_test_score"]) == list(search.cv_results_["mean_test_score"])
         assert set(trials["status"]) == {"FINISHED"}
         assert client.get_run(search.study_.run_id).info.status == "FINISHED"
-    finally:
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGKILL)
-        server.wait()

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +16,7 @@ import pytest
 import requests
 from mlflow.pyfunc.scoring_server import infer_and_parse_data
 from model_helpers import assert_same_bits, predict_elsewhere
+from serving import answers, free_port, running, wait_until
 from sklearn.base import BaseEstimator
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.datasets import load_iris
@@ -220,40 +217,16 @@ def test_images_are_answered_from_json(fitted: dict[str, Any]) -> None:
 
 
 @pytest.fixture
-def server(fitted: dict[str, Any]) -> Iterator[str]:
+def server(fitted: dict[str, Any], tmp_path: Path) -> Iterator[str]:
     """Address of `mlflow models serve` on the pipeline's model."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port, log = free_port(), tmp_path / "serve.log"
     scripts = Path(sys.executable).parent
     command = [scripts / "mlflow", "models", "serve", "--env-manager", "local", "--host", "127.0.0.1"]
-    environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
-    process = subprocess.Popen(
-        [*command, "--port", str(port), "--model-uri", str(fitted["strings"][0])],
-        env=environment,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _wait_for(f"{address}/ping", process)
+    command += ["--port", str(port), "--model-uri", fitted["strings"][0]]
+    with running(command, log, {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}):
+        address = f"http://127.0.0.1:{port}"
+        wait_until(lambda: answers(f"{address}/ping"), "mlflow models serve", log)
         yield address
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
-
-
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 100
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            requests.get(url, timeout=5).raise_for_status()
-        except requests.RequestException:
-            time.sleep(0.2)
-        else:
-            return
-    raise AssertionError("The server did not start.")
 
 
 def test_mlflow_models_serve_answers(server: str, fitted: dict[str, Any]) -> None:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
-import requests
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
 from model_helpers import assert_same_bits
+from serving import MLflowServer
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -104,34 +98,11 @@ def test_a_model_whose_files_cannot_be_stored_is_marked_failed(store: MlflowClie
 @pytest.fixture
 def server(store: MlflowClient, tmp_path: Path) -> Iterator[MlflowClient]:
     """A client of `mlflow server` that keeps the artifacts itself."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    stores = ["--backend-store-uri", store.tracking_uri, "--artifacts-destination", str(tmp_path / "served")]
-    process = subprocess.Popen(
-        [*command, *stores],
-        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    uri = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 100
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                requests.get(f"{uri}/health", timeout=5).raise_for_status()
-                break
-            except requests.RequestException:
-                time.sleep(0.2)
-        client = MlflowClient(tracking_uri=uri)
-        mlflow.set_tracking_uri(uri)
+    with MLflowServer(tmp_path, store=store.tracking_uri) as server:
+        client = MlflowClient(tracking_uri=server.uri)
+        mlflow.set_tracking_uri(server.uri)
         client.delete_experiment(client.get_experiment_by_name("tests").experiment_id)  # type: ignore[union-attr]
         yield client
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
 
 
 @pytest.mark.slow

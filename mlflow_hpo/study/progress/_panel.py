@@ -22,7 +22,7 @@ _BAR_WIDTH = 24
 
 def panel(now: Snapshot, now_ms: int) -> RenderableType:
     """Return a running study: how far it is, its best trial, what runs, where to look at it."""
-    link = run_link(now.run.tracking_uri, now.run.experiment_id, now.run.run_id)
+    link = run_link(now.run, now.run.run_id)
     head = Text.assemble((printable(now.name), "bold"), *([] if now.strategy in now.name else [f"  {now.strategy}"]))
     return Group(
         _one_line(head),

@@ -11,7 +11,7 @@ from typing import Any
 
 from mlflow_hpo.core.events import (
     BestChanged,
-    CandidatesTaken,
+    CandidateTaken,
     FoldEnded,
     FoldStarted,
     ProgressEvent,
@@ -91,8 +91,8 @@ class ProgressState:
         raise TypeError(f"No event of a study: {event!r}")
 
     @_take.register
-    def _(self, event: CandidatesTaken) -> None:
-        self._set(n_known=self._now.n_known + event.n)
+    def _(self, event: CandidateTaken) -> None:
+        self._set(n_known=self._now.n_known + 1)
 
     @_take.register
     def _(self, event: TrialStarted) -> None:

@@ -9,7 +9,7 @@ from mlflow_hpo.core.events import RunStatus
 from mlflow_hpo.core.redact import printable
 from mlflow_hpo.study.naming import short_params, short_value, trial_label
 from mlflow_hpo.study.progress._snapshot import Ended, Snapshot
-from mlflow_hpo.tracking.links import has_server, run_path, ui_address, view_path
+from mlflow_hpo.tracking.links import has_server, run_link, trials_link
 from mlflow_hpo.tracking.recipes import ui_command
 
 
@@ -89,8 +89,8 @@ def where(now: Snapshot) -> Iterator[str]:
     yield f"Run         {run.run_id} ({printable(now.name)})"
     if not has_server(run.tracking_uri):
         yield f"Look at it  {ui_command(run.tracking_uri)}"
-    yield f"Study       {ui_address(run.tracking_uri, run_path(run.experiment_id, run.run_id))}"
-    yield f"Trials      {ui_address(run.tracking_uri, view_path(run.experiment_id, run.run_id))}"
+    yield f"Study       {run_link(run, run.run_id)}"
+    yield f"Trials      {trials_link(run)}"
 
 
 def conclusion(now: Snapshot, now_ms: int) -> Iterator[str]:

@@ -4,5 +4,6 @@ Dask alone would run a fold in a thread of its worker. A fold that hangs there c
 waits for any more; a crash takes the worker, and all that it holds. So the Dask worker starts a process for folds, as
 the pool does, and passes on what comes of it: it needs neither TensorFlow nor the user's code.
 
-`pool` is the executor, in the study's process; `_host` runs in the Dask workers.
+`pool` is the executor, in the study's process, and `_post` its way to the workers, in which `_host` runs. `_orders` is
+what both know.
 """

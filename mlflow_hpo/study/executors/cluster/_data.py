@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlflow_hpo.study.executors._sending import SharedFile
+from mlflow_hpo.study.executors.cluster._orders import CarriedFile
 
 if TYPE_CHECKING:
     from distributed import Client, Future
-
-    from mlflow_hpo.study.executors.cluster._host import CarriedFile
 
 # What is smaller goes along with each fold: looking after it would cost more.
 _SCATTERED_BYTES = 64_000
@@ -34,8 +33,6 @@ class Data:
 
     def carried(self, shared: SharedFile) -> CarriedFile:
         """Return what an order says of a file."""
-        from mlflow_hpo.study.executors.cluster._host import CarriedFile
-
         if shared.number not in self._carried:
             size = os.fstat(shared.file.fileno()).st_size
             content = None if size > _SCATTERED_BYTES else os.pread(shared.file.fileno(), size, 0)

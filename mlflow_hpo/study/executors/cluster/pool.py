@@ -1,25 +1,20 @@
 """`DaskPool`: runs folds on a Dask cluster, whatever comes and goes there.
 
-One thread decides, on what comes into its inbox: folds from the search, replies and events from the workers. It alone
-holds what is known of folds, so nothing here is locked. Which workers there are it asks the scheduler now and then: the
-topic where Dask announces all changes carries what breaks a client's connection (`replicate`, in 2026.8).
+One thread decides, on folds from the search, and on replies and events from the workers. It alone holds what is known
+of folds, so nothing here is locked.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import pickle
-import queue
-import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from mlflow_hpo.core.errors import HPOError
@@ -28,7 +23,9 @@ from mlflow_hpo.study.executors._ledger import TrialLedger
 from mlflow_hpo.study.executors._sending import Parcel, Sender
 from mlflow_hpo.study.executors._turns import unpacked
 from mlflow_hpo.study.executors.cluster._connect import Cluster, connected
-from mlflow_hpo.study.executors.cluster._data import Data
+from mlflow_hpo.study.executors.cluster._orders import End, Reply, Said
+from mlflow_hpo.study.executors.cluster._post import Done, NotReplied, Post, Replied, Told
+from mlflow_hpo.study.executors.cluster._workers import LOOK_SECONDS, Workers
 from mlflow_hpo.study.executors.contract import Hear
 from mlflow_hpo.study.executors.errors import FoldFailedError
 from mlflow_hpo.study.fold import FoldOutcome, FoldTask
@@ -38,8 +35,6 @@ _logger = logging.getLogger(__name__)
 _LEAST_AHEAD = 64
 _FOLDS_A_THREAD = 2
 _TICK_SECONDS = 0.1
-_LOOK_SECONDS = 1.0
-_GOODBYE_SECONDS = 10.0
 
 
 @dataclass
@@ -69,10 +64,8 @@ class DaskPool:
         How many folds run at a time on a cluster that is started for the study.
     hear : callable
         Takes the events of folds.
-    scheduler : str or None
-        Address of the cluster's scheduler; None takes the cluster that this process has a client of, or starts one.
-    current : Client or None
-        The client whose cluster it is to be.
+    scheduler, current
+        Which cluster, as for `connected`.
     trial_seconds : float or None
         How long the folds of a trial may run, all together.
     n_threads : int or None
@@ -81,10 +74,8 @@ class DaskPool:
 
     Raises
     ------
-    MissingPackageError
-        Dask is not installed.
-    HPOError
-        There is no scheduler at the address.
+    MissingPackageError, HPOError
+        As `connected` does.
     """
 
     def __init__(
@@ -99,21 +90,16 @@ class DaskPool:
     ) -> None:
         self._cluster: Cluster = connected(scheduler, n_workers, current=current)
         self._hear = hear
-        self._threads = _threads(n_threads, n_workers, self._cluster.is_own)
-        self._study = secrets.token_hex(8)
         self._ledger = TrialLedger(trial_seconds)
         self._has_limit = trial_seconds is not None
         self._sender = Sender()
-        self._data = Data(self._cluster.client)
         self._waiting: deque[_Job] = deque()
         self._running: dict[int, _Job] = {}
         self._n_attempts = 0
-        self._workers: dict[str, int] = {}  # the threads of each
-        self._looked = -math.inf
-        self._probe: Any = None
-        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._is_closed = False
-        self._listen()
+        threads, is_explicit = _threads(n_threads, n_workers, self._cluster.is_own)
+        self._post = Post(self._cluster.client, threads, is_explicit=is_explicit)
+        self._workers = Workers(self._cluster.client)
         self._look()
         self._thread = threading.Thread(target=self._decide, name="mlflow-hpo-dask", daemon=True)
         self._thread.start()
@@ -127,14 +113,14 @@ class DaskPool:
     @property
     def n_workers(self) -> int:
         """How many folds run at a time, now; of a cluster without workers, 1."""
-        return sum(self._workers.values()) or 1
+        return self._workers.n_threads or 1
 
     def submit(self, task: FoldTask, shared: Iterable[Any] = ()) -> Future[FoldOutcome]:
         """Queue a fold; see `Executor`."""
         self._sender.share(shared)
         job = _Job(task)
         self._waiting.append(job)
-        self._inbox.put(_nothing)
+        self._post.wake()
         if self._is_closed:
             job.future.cancel()
         return job.future
@@ -142,7 +128,7 @@ class DaskPool:
     def close(self) -> None:
         """Cancel all that runs, and leave the cluster, or end it if it was started for the study."""
         self._is_closed = True
-        self._inbox.put(_nothing)
+        self._post.wake()
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
@@ -161,11 +147,22 @@ class DaskPool:
             self._leave()
 
     def _take(self) -> None:
-        """Do what the inbox says, all that is there; do not wait for long."""
-        with suppress(queue.Empty):
-            self._inbox.get(timeout=_TICK_SECONDS if self._has_limit else _LOOK_SECONDS)()
-            while not self._is_closed:
-                self._inbox.get_nowait()()
+        """Take what has arrived, all of it; do not wait for long."""
+        for arrival in self._post.arrivals(_TICK_SECONDS if self._has_limit else LOOK_SECONDS):
+            if self._is_closed:
+                return
+            job = self._running.get(arrival.attempt)
+            if job is None:  # it was given up, or is run anew
+                continue
+            match arrival:
+                case Told():
+                    self._told(job, arrival)
+                case Done():
+                    self._post.fetch(arrival.attempt, arrival.answer)
+                case Replied():
+                    self._replied(job, arrival.reply)
+                case NotReplied():
+                    self._not_replied(job, arrival.error)
 
     def _fill(self) -> None:
         """Have the scheduler know of a few folds for each thread of the cluster, and of no more."""
@@ -179,31 +176,18 @@ class DaskPool:
                 self._send(job)
 
     def _room(self) -> bool:
-        n_threads = sum(self._workers.values())
+        n_threads = self._workers.n_threads
         return n_threads > 0 and len(self._running) < max(_LEAST_AHEAD, _FOLDS_A_THREAD * n_threads)
 
     def _look(self) -> None:
         """Ask now and then which workers there are."""
-        if time.monotonic() - self._looked < _LOOK_SECONDS:
-            return
-        self._looked = time.monotonic()
-        self._workers = self._cluster.client.nthreads()
-        for job in list(self._running.values()):
-            if job.worker is not None and job.worker not in self._workers:
-                self._note_gone(job, job.worker)
-        if not self._workers and self._probe is None:
-            address = self._cluster.client.scheduler.address
-            _logger.warning("The Dask cluster at %s has no workers; the study waits for some.", address)
-            # An adaptive cluster starts workers for tasks only.
-            self._probe = self._cluster.client.submit(int, pure=False)
-        elif self._workers and self._probe is not None:
-            _logger.warning("The Dask cluster has workers; the study goes on.")
-            self._probe = None
+        if self._workers.look():
+            for job in list(self._running.values()):
+                if job.worker is not None and job.worker not in self._workers:
+                    self._note_gone(job, job.worker)
 
     def _send(self, job: _Job) -> None:
         """Order a fold, or end it if it cannot go or its trial is given up."""
-        from mlflow_hpo.study.executors.cluster._host import Order, run_order
-
         lost = self._ledger.verdict(job.task.trial)
         if lost is not None:
             self._end(job, failed_outcome(job.task, lost, _seconds(job)))
@@ -215,32 +199,35 @@ class DaskPool:
             return
         self._n_attempts += 1
         job.attempt = self._n_attempts
-        files = tuple(map(self._data.carried, job.parcel.files))
-        large = [shared for shared, file in zip(job.parcel.files, files, strict=True) if file.content is None]
-        order = Order(self._study, job.attempt, job.parcel.pickled, files, *self._threads)
-        client = self._cluster.client
-        try:
-            scattered = [self._data.scattered(shared) for shared in large]
-        except (OSError, TimeoutError):  # the workers have gone meanwhile
-            _logger.debug("The data could not be scattered", exc_info=True)
-            self._workers = {}
+        job.answer = self._post.send(job.attempt, job.parcel)
+        if job.answer is None:
+            self._workers.note_gone()
             self._waiting.appendleft(job)
-            return
-        job.answer = client.submit(run_order, order, *scattered, key=order.key, pure=False)
-        self._running[job.attempt] = job
-        job.answer.add_done_callback(partial(self._on_done, job.attempt))
+        else:
+            self._running[job.attempt] = job
 
-    def _done(self, attempt: int, answer: Any) -> None:
-        """Take the reply off its worker, unless all that is in it has come as an event."""
-        if attempt in self._running:
-            self._cluster.client.loop.add_callback(self._fetch, attempt, answer)
+    def _told(self, job: _Job, told: Told) -> None:
+        match told.what:
+            case Said.EVENT:
+                self._hear(pickle.loads(told.content))
+            case Said.STARTED:
+                self._started(job, told.worker)
+            case Said.ENDED:
+                job.worker = None  # if that dies now, it is not of this fold
+                job.clock.close()
+                if told.content:
+                    self._end_with(job, told.content)
 
-    def _reply(self, attempt: int, reply: Any) -> None:
-        from mlflow_hpo.study.executors.cluster._host import End
+    def _started(self, job: _Job, worker: str) -> None:
+        if job.worker is not None:  # Dask has begun anew elsewhere
+            self._note_gone(job, job.worker)
+            if job.attempt not in self._running:
+                return
+        job.worker = worker
+        job.began = time.monotonic()
+        job.clock.enter_context(self._ledger.running(job.task.trial))
 
-        job = self._running.get(attempt)
-        if job is None:  # it was given up, or is run anew
-            return
+    def _replied(self, job: _Job, reply: Reply) -> None:
         if reply.end is End.OUTCOME:
             self._end_with(job, reply.content)
         elif reply.end is End.FAILED:
@@ -251,18 +238,15 @@ class DaskPool:
                 _logger.warning("Trial %d, fold %d: its worker process %s", job.task.trial, job.task.fold, reply.said)
                 self._note_death(job, reply.exit_code)
 
-    def _no_reply(self, attempt: int, error: BaseException) -> None:
+    def _not_replied(self, job: _Job, error: BaseException) -> None:
         from distributed import KilledWorker
 
-        job = self._running.get(attempt)
-        if job is None:
-            return
         if isinstance(error, KilledWorker):  # Dask counts deaths too, and those of workers where the fold only waited
             is_noted = job.began is not None and job.worker is None
             self._again(job)
             if not is_noted:
                 self._note_death(job, None)
-        elif self._cluster.client.status != "running":
+        elif not self._post.is_connected:
             raise HPOError(
                 "The connection to the Dask scheduler is lost. A study with a name goes on when it is started again."
             )
@@ -274,31 +258,6 @@ class DaskPool:
                 "the versions of Python and of packages that the study has."
             ) from error
 
-    def _event(self, attempt: int, worker: str, what: str, content: bytes) -> None:
-        from mlflow_hpo.study.executors.cluster._host import Said
-
-        job = self._running.get(attempt)
-        if job is None:
-            return
-        if what == Said.EVENT.value:
-            self._hear(pickle.loads(content))
-        elif what == Said.STARTED.value:
-            self._started(job, worker)
-        else:
-            job.worker = None  # if that dies now, it is not of this fold
-            job.clock.close()
-            if content:
-                self._end_with(job, content)
-
-    def _started(self, job: _Job, worker: str) -> None:
-        if job.worker is not None:  # Dask has begun anew elsewhere
-            self._note_gone(job, job.worker)
-            if job.attempt not in self._running:
-                return
-        job.worker = worker
-        job.began = time.monotonic()
-        job.clock.enter_context(self._ledger.running(job.task.trial))
-
     def _end_with(self, job: _Job, outcome: bytes) -> None:
         try:
             self._end(job, unpacked(outcome))
@@ -309,8 +268,7 @@ class DaskPool:
         """Take note that a fold's worker is gone, be it on purpose; Dask runs the fold on another one by itself."""
         job.worker = None
         job.clock.close()
-        told = [said for _, said in self._cluster.client.get_events(worker) if said.get("action") == "remove-worker"]
-        if not (told and told[-1]["expected"]):
+        if not self._workers.has_left(worker):
             _logger.warning("Trial %d, fold %d: its Dask worker %s is gone", job.task.trial, job.task.fold, worker)
             self._note_death(job, None)
 
@@ -331,7 +289,7 @@ class DaskPool:
         if lost is None:
             return
         for job in [job for job in self._running.values() if job.task.trial == trial]:
-            self._cluster.client.cancel([job.answer])
+            self._post.cancel([job.answer])
             self._end(job, failed_outcome(job.task, lost, _seconds(job)))
 
     def _again(self, job: _Job) -> None:
@@ -347,29 +305,6 @@ class DaskPool:
         job.clock.close()
         job.worker = job.answer = None  # what Dask has of it goes too
 
-    # ---- what comes from the cluster, in the thread of Dask's event loop
-
-    def _listen(self) -> None:
-        from mlflow_hpo.study.executors.cluster._host import TOPIC
-
-        self._cluster.client.subscribe_topic(TOPIC, self._on_event)
-
-    def _on_event(self, stamped: Any) -> None:
-        study, *said = stamped[1]
-        if study == self._study:
-            self._inbox.put(partial(self._event, *said))
-
-    def _on_done(self, attempt: int, answer: Any) -> None:
-        self._inbox.put(partial(self._done, attempt, answer))
-
-    async def _fetch(self, attempt: int, answer: Any) -> None:
-        try:
-            reply = await self._cluster.client.gather(answer, asynchronous=True)
-        except BaseException as error:
-            self._inbox.put(partial(self._no_reply, attempt, error))
-        else:
-            self._inbox.put(partial(self._reply, attempt, reply))
-
     # ---- the end
 
     def _fail_all(self, error: BaseException) -> None:
@@ -379,16 +314,12 @@ class DaskPool:
                 job.future.set_exception(error)
 
     def _leave(self) -> None:
-        from mlflow_hpo.study.executors.cluster._host import leave_study
-
-        client = self._cluster.client
         answers = [job.answer for job in self._running.values()]
         for job in self._all_jobs():
             job.future.cancel()
         with suppress(Exception):  # a cluster that is gone has nothing to leave
-            if client.status == "running":
-                client.cancel(answers)
-                client.sync(client._run, leave_study, self._study, on_error="ignore", callback_timeout=_GOODBYE_SECONDS)
+            if self._post.is_connected:
+                self._post.leave(answers)
         with suppress(Exception):
             self._cluster.closing.close()
         self._sender.close()
@@ -398,10 +329,6 @@ class DaskPool:
         self._running.clear()
         self._waiting.clear()
         return jobs
-
-
-def _nothing() -> None:
-    """Wake the thread up."""
 
 
 def _threads(n_threads: int | None, n_workers: int, is_own: bool) -> tuple[int, bool]:
