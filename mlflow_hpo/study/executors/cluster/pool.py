@@ -110,10 +110,11 @@ class DaskPool:
         self._n_attempts = 0
         self._workers: dict[str, int] = {}  # the threads of each
         self._looked = -math.inf
-        self._probe: Any = None
+        self._is_waiting = False
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._is_closed = False
         self._listen()
+        self._lease = self._leased()
         self._look()
         self._thread = threading.Thread(target=self._decide, name="mlflow-hpo-dask", daemon=True)
         self._thread.start()
@@ -191,14 +192,12 @@ class DaskPool:
         for job in list(self._running.values()):
             if job.worker is not None and job.worker not in self._workers:
                 self._note_gone(job, job.worker)
-        if not self._workers and self._probe is None:
+        if not self._workers and not self._is_waiting:
             address = self._cluster.client.scheduler.address
             _logger.warning("The Dask cluster at %s has no workers; the study waits for some.", address)
-            # An adaptive cluster starts workers for tasks only.
-            self._probe = self._cluster.client.submit(int, pure=False)
-        elif self._workers and self._probe is not None:
+        elif self._workers and self._is_waiting:
             _logger.warning("The Dask cluster has workers; the study goes on.")
-            self._probe = None
+        self._is_waiting = not self._workers
 
     def _send(self, job: _Job) -> None:
         """Order a fold, or end it if it cannot go or its trial is given up."""
@@ -348,6 +347,15 @@ class DaskPool:
         job.worker = job.answer = None  # what Dask has of it goes too
 
     # ---- what comes from the cluster, in the thread of Dask's event loop
+
+    def _leased(self) -> Any:
+        """Have the scheduler know the study: by this its workers see when it is gone, however it has ended.
+
+        It is a task without a worker, too, where there is none: an adaptive cluster starts workers for tasks only.
+        """
+        from mlflow_hpo.study.executors.cluster._host import lease_of
+
+        return self._cluster.client.submit(int, key=lease_of(self._study), pure=False)
 
     def _listen(self) -> None:
         from mlflow_hpo.study.executors.cluster._host import TOPIC
