@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
@@ -51,3 +53,15 @@ def store(tmp_path: Path, fresh_database: Path, monkeypatch: pytest.MonkeyPatch)
     mlflow.set_tracking_uri("")
     for variable in _INHERITED:
         os.environ.pop(variable, None)
+
+
+@pytest.fixture(scope="module")
+def cluster(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A Dask cluster of two workers that are processes, as on other machines; they can import the test's module."""
+    distributed = pytest.importorskip("distributed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(request.path.parent), os.environ.get("PYTHONPATH", "")]))
+        with distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
+        ) as cluster:
+            yield cluster
