@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -130,11 +130,12 @@ def test_signature_is_the_librarys_and_tracking(strategy: Strategy) -> None:
 
 
 @every_strategy
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_same_results(strategy: Strategy, data: Any, n_jobs: int) -> None:
-    if strategy.ours is mlflow_hpo.GPSearchCV and n_jobs > 1:
-        pytest.skip("with several workers it proposes whenever one is free: see test_gp_workers")
-    search = fit_both(strategy, LogisticRegression(), "C", *data, cv=3, n_jobs=n_jobs, return_train_score=True)
+@pytest.mark.parametrize("place", ["here", "loky", "processes", "dask"])
+def test_same_results(strategy: Strategy, data: Any, place: str, request: pytest.FixtureRequest) -> None:
+    # With several workers it proposes whenever one is free: see test_gp_workers.
+    n_jobs = 1 if place == "here" or strategy.ours is mlflow_hpo.GPSearchCV else 2
+    options = {"cv": 3, "n_jobs": n_jobs, "return_train_score": True, "tracking": tracked_in(place, request)}
+    search = fit_both(strategy, LogisticRegression(), "C", *data, **options)
     trials = search.study_.trials
     assert len(trials) == len(search.cv_results_["params"])
     assert set(trials["status"]) == {"FINISHED"}
@@ -142,6 +143,21 @@ def test_same_results(strategy: Strategy, data: Any, n_jobs: int) -> None:
         assert_array_equal(trials[name], search.cv_results_[name], err_msg=name)
     assert search.study_.best_trial.number == search.best_index_
     assert search.study_.best_trial.score == search.best_score_
+
+
+def tracked_in(place: str, request: pytest.FixtureRequest) -> Tracking:
+    """Return how a search is tracked whose folds run in this place."""
+    if place == "processes":
+        return replace(NO_MODELS, isolation="process")
+    if place == "dask":
+        return replace(NO_MODELS, backend="dask", scheduler=request.getfixturevalue("cluster").scheduler_address)
+    return NO_MODELS
+
+
+@pytest.mark.parametrize("place", ["processes", "dask"])
+def test_several_points_at_a_time(data: Any, place: str, request: pytest.FixtureRequest) -> None:
+    options = {"cv": 3, "n_jobs": 2, "n_points": 2, "n_iter": 4, "tracking": tracked_in(place, request)}
+    fit_both(STRATEGIES[4], LogisticRegression(), "C", *data, **options)
 
 
 @pytest.mark.parametrize("strategy", [STRATEGIES[index] for index in (0, 1, 4, 5)], ids=str)  # halving takes one

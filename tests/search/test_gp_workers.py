@@ -53,6 +53,14 @@ def fits(notes: Path) -> list[tuple[float, float, float]]:
     return [(float(c), float(b), float(e)) for c, b, e in (line.split() for line in notes.read_text().splitlines())]
 
 
+def n_overlaps(notes: Path) -> int:
+    """Return how often two candidates trained at a time."""
+    spans: dict[float, list[float]] = {}
+    for c, begin, end in fits(notes)[:-1]:  # the last is the refit
+        spans.setdefault(c, []).extend([begin, end])
+    return sum(max(a[0], b[0]) < min(max(a), max(b)) for a in spans.values() for b in spans.values() if a is not b)
+
+
 def estimator() -> Noting:
     return Noting()
 
@@ -60,12 +68,7 @@ def estimator() -> Noting:
 def test_trials_overlap_and_are_all_there(store: MlflowClient, notes: Path) -> None:
     with parallel_config("threading"):
         search = GPSearchCV(estimator(), SPACE, n_jobs=2, **SETTINGS).fit(X, y)
-    ran = fits(notes)[:-1]  # the last is the refit
-    spans: dict[float, list[float]] = {}
-    for c, begin, end in ran:
-        spans.setdefault(c, []).extend([begin, end])
-    overlaps = sum(max(a[0], b[0]) < min(max(a), max(b)) for a in spans.values() for b in spans.values() if a is not b)
-    assert overlaps > 0
+    assert n_overlaps(notes) > 0
     params = [candidate["var_smoothing"] for candidate in search.cv_results_["params"]]
     assert len(set(params)) == 8
     trials = search.study_.trials
@@ -86,11 +89,13 @@ def test_the_points_at_random_are_those_of_one_worker(store: MlflowClient, notes
     assert two.cv_results_["mean_test_score"].tolist() == one.cv_results_["mean_test_score"].tolist()
 
 
-def test_worker_processes_of_ours_are_kept_busy_too(store: MlflowClient, notes: Path) -> None:
-    tracking = Tracking(isolation="process")
-    search = GPSearchCV(estimator(), SPACE, n_jobs=2, tracking=tracking, **SETTINGS).fit(X, y)
+@pytest.mark.parametrize("options", [{"isolation": "process"}, {"backend": "dask"}], ids=["processes", "dask"])
+def test_worker_processes_of_ours_are_kept_busy_too(store: MlflowClient, notes: Path, options: dict[str, Any]) -> None:
+    search = GPSearchCV(estimator(), SPACE, n_jobs=2, tracking=Tracking(**options), **SETTINGS).fit(X, y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     assert len(search.study_.trials) == 8
+    assert n_overlaps(notes) > 0
+    assert search.optimize_result_.models  # not all were named before anything was known
 
 
 def test_what_an_interrupted_start_has_found_is_not_trained_again(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import logging
 import os
 import random
 import signal
@@ -11,8 +13,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import mlflow
 import requests
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
@@ -20,23 +26,38 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
-GRID = {"C": [0.01, 0.1, 1.0, 10.0]}
+from mlflow_hpo.tracking.spool import SPOOL_VARIABLE, waiting_spools
+
+GRID = {"C": [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0]}
 STUDY = """
-import sys, time
+import json, sys, time
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from mlflow_hpo import GridSearchCV, Tracking
 
+seconds, settings = map(json.loads, sys.argv[1:])
+
 class Slow(LogisticRegression):
     def fit(self, X, y, sample_weight=None):
-        time.sleep(0.25)
+        time.sleep(seconds)
         return super().fit(X, y, sample_weight)
 
-tracking = Tracking(study="chaos", register_as="chaos", isolation=sys.argv[1] or None)
+search = GridSearchCV(Slow(max_iter=2000), GRID, cv=3, n_jobs=settings.pop("n_jobs", None))
+search.tracking = Tracking(study="chaos", register_as="chaos", **settings)
 print("begun", flush=True)
-search = GridSearchCV(Slow(max_iter=2000), GRID, cv=3, tracking=tracking).fit(*load_iris(return_X_y=True))
+search.fit(*load_iris(return_X_y=True))
 print(search.cv_results_["mean_test_score"].tolist(), search.best_index_)
 """.replace("GRID", repr(GRID))
+
+# What a study survives, in each place: one of each group may die in a start, for the second worker ends a trial.
+_SURVIVED = {
+    "here": [["others"], ["server"]],
+    "processes": [["worker"], ["deliverer"]],
+    "dask": [["worker", "Dask worker"], ["deliverer"]],
+}
+_FATAL = ["study", "all"]
+# How our processes are known among all.
+_WORKER, _DELIVERER = "mlflow_hpo.study.executors._worker", "mlflow_hpo.tracking.delivery._process"
 
 
 class Server:
@@ -63,6 +84,12 @@ class Server:
             start_new_session=True,
         )
 
+    @property
+    def pid(self) -> int:
+        """The first of its processes."""
+        assert self._process is not None
+        return self._process.pid
+
     def wait(self) -> None:
         """Wait until it answers."""
         for _ in range(600):
@@ -75,8 +102,7 @@ class Server:
 
     def signal(self, number: int) -> None:
         """Send it and all its workers a signal."""
-        assert self._process is not None
-        os.killpg(self._process.pid, number)
+        os.killpg(self.pid, number)
 
     def kill(self) -> None:
         """Kill it with all its workers."""
@@ -94,67 +120,146 @@ class Server:
         self.kill()
 
 
-def run_with_kills(folder: Path, n_kills: int, seed: int = 0, server: Server | None = None) -> tuple[str, Counter[str]]:
-    """Start a study again and again, kill something each time, and let the last start end.
+@dataclass
+class Chaos:
+    """A study that is started again and again, while others die and it does.
 
-    Returns
-    -------
-    output : str
-        What the last start has printed: scores and the index of the best.
+    Parameters
+    ----------
+    folder : Path
+        Where its script is.
+    chance : Random
+        Decides when.
+    seconds : float
+        What each of its folds takes.
+    ways : sequence of mapping
+        Each start is one of these: the search's `n_jobs`, and how it is tracked.
+    server : Server or None
+    cluster : LocalCluster or None
+
+    Attributes
+    ----------
+    outputs : list of str
+        What was printed by each start that came to its end: scores, and the index of the best.
     killed : Counter
         How often what was killed.
     """
-    script = folder / "study.py"
-    script.write_text(STUDY)
-    chance = random.Random(seed)
-    killed: Counter[str] = Counter()
-    victims = ["study", "all", "others", *(["server"] if server else [])]
-    while True:
-        if server is not None:
-            server.wait()
-        command = [sys.executable, "-W", "ignore", str(script), chance.choice(["", "process"])]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder) as study:
+
+    folder: Path
+    chance: random.Random
+    seconds: float
+    ways: Sequence[Mapping[str, Any]]
+    server: Server | None = None
+    cluster: Any = None
+    outputs: list[str] = field(default_factory=list)
+    killed: Counter[str] = field(default_factory=Counter)
+
+    def run(self, rounds: Iterable[Sequence[str]]) -> None:
+        """Start the study for each round, and kill those whom it names; then, until the study has come to its end."""
+        (self.folder / "study.py").write_text(STUDY)
+        is_over = False
+        for victims in rounds:
+            is_over = self._start(victims)
+        assert is_over or self._start([])
+
+    def _start(self, victims: Sequence[str]) -> bool:
+        if self.server is not None:
+            self.server.wait()
+        command = [sys.executable, "-W", "ignore", "study.py", str(self.seconds)]
+        command.append(json.dumps(self.chance.choice(self.ways)))
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=self.folder) as study:
             assert study.stdout is not None
             study.stdout.readline()  # what it imports is not what is to be tested
-            is_last = killed.total() >= n_kills
-            if not is_last:
-                time.sleep(chance.uniform(0.2, 3.0))
-                _kill(study.pid, victim := chance.choice(victims), server)
-                killed[victim] += 1
+            for victim in victims:
+                while study.poll() is None and not self._pids(victim, study.pid):
+                    time.sleep(0.05)
+                time.sleep(self.chance.uniform(0.2, 3.0))
+                if study.poll() is None:
+                    self._kill(victim, study.pid)
             output = study.stdout.read()
-        if is_last and study.returncode == 0:
-            return output, killed
+        # One that begins while there is no server gives up.
+        assert study.returncode in (0, -signal.SIGKILL) or "server" in victims
+        if study.returncode == 0:
+            self.outputs.append(output.strip())
+        return study.returncode == 0
+
+    def _kill(self, victim: str, study: int) -> None:
+        pids = self._pids(victim, study)
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if victim == "server" and self.server is not None:
+            self.server.kill()
+            self.server.start()
+        self.killed[victim] += bool(pids)
+
+    def _pids(self, victim: str, study: int) -> list[int]:
+        """Return the processes that die; none where there is no such process now."""
+        match victim:
+            case "study":
+                return [study]
+            case "all":
+                return [study, *processes(_WORKER, _DELIVERER)]
+            case "others":
+                return processes(_WORKER, _DELIVERER)
+            case "deliverer":
+                return processes(_DELIVERER)
+            case "worker":  # of this start: those of the one before may still be there
+                return self._one_of(sorted(processes(_WORKER))[-2:])
+            case "Dask worker":
+                return self._one_of([nanny.pid for nanny in self.cluster.workers.values() if nanny.pid])
+            case "server" if self.server is not None:
+                return [self.server.pid]
+        raise AssertionError(victim)
+
+    def _one_of(self, pids: list[int]) -> list[int]:
+        return [self.chance.choice(pids)] if pids else []
 
 
-def _kill(study: int, victim: str, server: Server | None) -> None:
-    others = _descendants(study)
-    if victim in ("study", "all"):
-        _kill_one(study)
-    if victim in ("all", "others"):
-        for pid in others:
-            _kill_one(pid)
-    if victim == "server" and server is not None:
-        server.kill()
-        server.start()
+@contextlib.contextmanager
+def chaos_in(place: str, folder: Path, seed: int, seconds: float) -> Iterator[Chaos]:
+    """Have all that a study needs whose folds run in this place."""
+    with contextlib.ExitStack() as stack:
+        chaos = Chaos(folder, random.Random(seed), seconds, [{"n_jobs": 2, "isolation": "process"}])
+        if place == "here":
+            chaos.ways = [{}, {"isolation": "process"}]
+            chaos.server = stack.enter_context(Server(folder))
+            mlflow.set_tracking_uri(chaos.server.uri)
+        elif place == "dask":
+            from distributed import LocalCluster
+
+            chaos.cluster = stack.enter_context(
+                LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL)
+            )
+            chaos.ways = [{"backend": "dask", "scheduler": chaos.cluster.scheduler_address}]
+        mlflow.set_experiment("chaos")  # and of what is started from here
+        yield chaos
 
 
-def _kill_one(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+def rounds(place: str, n_kills: int, chance: random.Random) -> Iterator[list[str]]:
+    """Yield who dies in each start of a study, in their order."""
+    while n_kills > 0:
+        survived = [chance.choice(group) for group in _SURVIVED[place]]
+        victims = chance.sample(survived, chance.randint(0, len(survived)))
+        victims = [*victims, *chance.choice([[], ["study"], ["all"]])][:n_kills]
+        n_kills -= len(victims)
+        if victims:
+            yield victims
 
 
-def _descendants(pid: int) -> list[int]:
-    """Return the processes that a process has started, and theirs."""
+def processes(*programs: str) -> list[int]:
+    """Return the processes of this test that run one of these modules."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(path.read_text().rpartition(")")[2].split()[1])
-        except OSError:  # it has ended meanwhile
-            continue
-        if parent == pid:
-            child = int(path.parent.name)
-            found += [child, *_descendants(child)]
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            runs = any(program.encode() in (folder / "cmdline").read_bytes() for program in programs)
+            if runs and _spool() in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
     return found
+
+
+def _spool() -> bytes:
+    return f"{SPOOL_VARIABLE}={os.environ[SPOOL_VARIABLE]}".encode()
 
 
 def plain_output() -> str:
@@ -170,3 +275,18 @@ def runs_left(client: MlflowClient, experiment: str) -> list[Run]:
     assert Counter(run.data.tags["mlflow_hpo.kind"] for run in runs) == {"study": 1, "trial": len(GRID["C"])}
     assert {run.info.status for run in runs} == {"FINISHED"}
     return runs
+
+
+def check_what_is_left(chaos: Chaos) -> None:
+    """See that there is all that there would be had nobody died, once, and nothing else."""
+    assert set(chaos.outputs) == {plain_output()}
+    client = MlflowClient()
+    trials = {run.data.params["C"] for run in runs_left(client, "chaos") if "C" in run.data.params}
+    assert trials == {str(c) for c in GRID["C"]}
+    assert len(client.search_model_versions("name = 'chaos'")) == 1
+    assert not waiting_spools()
+    for _ in range(600):  # what a study has left on a cluster is found a little later
+        if not processes(_WORKER, _DELIVERER):
+            return
+        time.sleep(0.05)
+    raise AssertionError("processes are left")

@@ -1,24 +1,23 @@
-"""`kill -9` at ten random moments, of the study, of who delivers, of a worker, of the server: nothing is lost."""
+"""`kill -9` at random moments, of the study, of who delivers, of a worker, of the server: nothing is lost."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
+from collections import Counter
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
-from chaos import GRID, Server, plain_output, run_with_kills, runs_left
+from chaos import GRID, Server, chaos_in, check_what_is_left, runs_left
 from mlflow import MlflowClient
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from mlflow_hpo import GridSearchCV
-from mlflow_hpo.tracking.spool import waiting_spools
-
-N_KILLS = 10
 
 
 @pytest.mark.slow
@@ -53,18 +52,24 @@ def test_a_server_that_hangs_has_everything_once_when_it_goes_on(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(not Path("/proc").exists(), reason="processes are found in /proc")
-def test_ten_kills(store: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Server(tmp_path) as server:
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
-        monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "chaos")
-        monkeypatch.setenv("MLFLOW_HPO_PATIENCE", "120")
-        client = MlflowClient(server.uri)
-        client.create_experiment("chaos")
-        output, killed = run_with_kills(tmp_path, N_KILLS, server=server)
-        assert output.strip() == plain_output()
-        assert set(killed) == {"study", "all", "others", "server"}
-        runs = runs_left(client, "chaos")
-        trials = {run.data.params["C"] for run in runs if "C" in run.data.params}
-        assert trials == {str(c) for c in GRID["C"]}
-        assert len(client.search_model_versions("name = 'chaos'")) == 1
-    assert not waiting_spools()
+@pytest.mark.parametrize(
+    ("place", "seconds", "victims"),
+    [
+        ("here", 0.2, [["server", "others", "study"], ["others", "all"], ["others", "server"]]),
+        ("processes", 0.75, [["worker", "study"], ["deliverer", "all"], ["worker"]]),
+        ("dask", 0.75, [["worker", "all"], ["deliverer", "study"], ["Dask worker"]]),
+    ],
+)
+def test_kills(
+    store: MlflowClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    seconds: float,
+    victims: list[list[str]],
+) -> None:
+    monkeypatch.setenv("MLFLOW_HPO_PATIENCE", "120")
+    with chaos_in(place, tmp_path, seed=0, seconds=seconds) as chaos:
+        chaos.run(victims)
+        assert chaos.killed == Counter(chain(*victims))
+        check_what_is_left(chaos)

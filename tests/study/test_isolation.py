@@ -17,10 +17,9 @@ from sklearn import model_selection
 from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.tree import DecisionTreeClassifier
 from study_helpers import TIMEOUT, check_keras_study, comparable, data, is_gone, wait_until
 
-from mlflow_hpo import GridSearchCV, HalvingGridSearchCV, Tracking, gp_minimize
+from mlflow_hpo import GridSearchCV, Tracking, gp_minimize
 from mlflow_hpo.core.errors import HPOError, UnsupportedOptionError
 
 ISOLATED = Tracking(isolation="process", log_models="none")
@@ -36,16 +35,6 @@ def test_a_grid_is_the_librarys(store: MlflowClient) -> None:
     assert repr(comparable(ours.cv_results_)) == repr(comparable(plain.cv_results_))
     assert (ours.best_estimator_.coef_ == plain.best_estimator_.coef_).all()
     assert list(ours.study_.trials["status"]) == ["FINISHED"] * 4
-
-
-def test_halving_is_the_librarys(store: MlflowClient) -> None:
-    X, y = data()
-    arguments: dict[str, Any] = {"cv": 3, "random_state": 0, "min_resources": 20}
-    grid = {"max_depth": [1, 2, 3, 4], "criterion": ["gini", "entropy"]}
-    tree = DecisionTreeClassifier(random_state=0)
-    plain = model_selection.HalvingGridSearchCV(tree, grid, **arguments).fit(X, y)
-    ours = HalvingGridSearchCV(tree, grid, tracking=ISOLATED, **arguments).fit(X, y)
-    assert repr(comparable(ours.cv_results_)) == repr(comparable(plain.cv_results_))
 
 
 def test_what_ends_a_worker_costs_its_trial_and_no_other(

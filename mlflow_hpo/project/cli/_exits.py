@@ -63,11 +63,10 @@ def ended(command: Callable[[], object], *, debug: bool) -> int:
 
 def _usage(error: click.ClickException) -> str:
     """Return what click found wrong with the arguments, and how to see what is allowed."""
-    message = error.format_message()
+    other_name = _other_name(error) if isinstance(error, click.NoSuchOption) else ""
+    message = f"{error.message.removesuffix('.')}.{other_name}" if other_name else error.format_message()
     if not message.endswith((".", "?")):
         message += "."
-    if isinstance(error, click.NoSuchOption) and not error.possibilities:
-        message += _other_name(error)
     context = getattr(error, "ctx", None)
     return f"{message} See {context.command_path} --help." if context else message
 

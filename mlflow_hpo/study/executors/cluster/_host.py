@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from distributed import Status, get_worker
+from distributed.utils import sync
 
 from mlflow_hpo.study.executors._process import WorkerProcess
 from mlflow_hpo.study.executors._seat import PatienceEnded, Seat, WorkerLost
@@ -23,7 +24,8 @@ from mlflow_hpo.study.executors.errors import FoldFailedError
 # An outcome of this size goes as an event: it has left its worker before that begins the next fold, and may die of it.
 _PUSHED_BYTES = 64_000
 # A study whose process was killed leaves its worker processes behind; so much later they are gone.
-_IDLE_SECONDS = 600.0
+_LOOK_SECONDS = 5.0
+_ANSWER_SECONDS = 5.0
 _GONE = (Status.closing, Status.closed, Status.failed)
 
 
@@ -37,7 +39,7 @@ def run_order(order: Order, *scattered: Any) -> Reply:
         The contents of the files that it does not carry, in their order.
     """
     worker = get_worker()
-    host = _host_of(order.study, worker.address)
+    host = _host_of(order.study, worker)
     contents = iter(scattered)
     files = tuple(host.file(file, next(contents) if file.content is None else file.content) for file in order.files)
     try:
@@ -54,9 +56,14 @@ def run_order(order: Order, *scattered: Any) -> Reply:
         return Reply(End.STOPPED)
 
 
+def lease_of(study: str) -> str:
+    """Return the key of a task that the scheduler knows for as long as the study has a client there."""
+    return f"mlflow-hpo-lease-{study}"
+
+
 async def leave_study(study: str) -> None:
     """End the worker processes of a study that is over, beside the worker's event loop."""
-    await asyncio.to_thread(_close_hosts, lambda name, host: name[0] == study)
+    await asyncio.to_thread(_close, {name for name in list(_hosts) if name[0] == study})
 
 
 class _Relay:
@@ -89,12 +96,13 @@ class _Relay:
 class _Host:
     """The worker processes of one study beside one Dask worker, and the data that they share."""
 
+    study: str
+    worker: Any
     seats: list[Seat] = field(default_factory=list)
     files: dict[int, SharedFile] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     n_busy: int = 0
     is_closed: bool = False
-    used: float = field(default_factory=time.monotonic)
 
     def file(self, carried: CarriedFile, content: Any) -> SharedFile:
         """Return a file that worker processes map; it is written once."""
@@ -117,7 +125,6 @@ class _Host:
         finally:
             with self.lock:
                 self.n_busy -= 1
-                self.used = time.monotonic()
                 is_closed = self.is_closed
                 if not is_closed:
                     self.seats.append(seat)
@@ -126,9 +133,15 @@ class _Host:
 
     @property
     def is_left(self) -> bool:
-        """Whether nobody has come for a long time."""
-        with self.lock:
-            return not self.n_busy and time.monotonic() - self.used > _IDLE_SECONDS
+        """Whether nobody is going to come any more: the study's process has ended without a word."""
+        if self.n_busy:
+            return False
+        key = lease_of(self.study)
+        ask = self.worker.scheduler.get_task_status
+        try:
+            return sync(self.worker.loop, ask, keys=[key], callback_timeout=_ANSWER_SECONDS)[key] is None
+        except Exception:  # without a scheduler the Dask worker ends, and with it all that it has started
+            return False
 
     def close(self) -> None:
         """End the processes; those that are busy end as Dask cancels their folds."""
@@ -148,22 +161,24 @@ _lock = threading.Lock()
 _watching = threading.Event()
 
 
-def _host_of(study: str, worker: str) -> _Host:
+def _host_of(study: str, worker: Any) -> _Host:
     with _lock:
         if not _watching.is_set():
             _watching.set()
             threading.Thread(target=_watch, name="mlflow-hpo-hosts", daemon=True).start()
-        return _hosts.setdefault((study, worker), _Host())
+        return _hosts.setdefault((study, worker.address), _Host(study, worker))
 
 
 def _watch() -> None:
     while True:
-        time.sleep(_IDLE_SECONDS / 10)
-        _close_hosts(lambda name, host: host.is_left)
+        time.sleep(_LOOK_SECONDS)
+        with _lock:
+            hosts = dict(_hosts)
+        _close({name for name, host in hosts.items() if host.is_left})
 
 
-def _close_hosts(is_meant: Callable[[tuple[str, str], _Host], bool]) -> None:
+def _close(names: set[tuple[str, str]]) -> None:
     with _lock:
-        hosts = [_hosts.pop(name) for name, host in list(_hosts.items()) if is_meant(name, host)]
+        hosts = [_hosts.pop(name) for name in names & _hosts.keys()]
     for host in hosts:
         host.close()

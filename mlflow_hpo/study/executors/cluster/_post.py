@@ -79,11 +79,21 @@ class Post:
         self._data = Data(client)
         self._inbox: queue.SimpleQueue[Arrival | None] = queue.SimpleQueue()
         client.subscribe_topic(TOPIC, self._on_event)
+        self._lease = self._leased()
 
     @property
     def is_connected(self) -> bool:
         """Whether the scheduler is there."""
         return bool(self._client.status == "running")
+
+    def _leased(self) -> Future:
+        """Have the scheduler know the study: by this its workers see when it is gone, however it has ended.
+
+        It is a task without a worker, too, where there is none: an adaptive cluster starts workers for tasks only.
+        """
+        from mlflow_hpo.study.executors.cluster._host import lease_of
+
+        return self._client.submit(int, key=lease_of(self._study), pure=False)
 
     def send(self, attempt: int, parcel: Parcel) -> Future | None:
         """Order a fold.

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 _logger = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
@@ -29,7 +29,7 @@ class Workers:
         self._client = client
         self._threads: dict[str, int] = {}
         self._looked = -math.inf
-        self._probe: Future | None = None
+        self._is_waiting = False
 
     @property
     def n_threads(self) -> int:
@@ -45,14 +45,12 @@ class Workers:
             return False
         self._looked = time.monotonic()
         self._threads = self._client.nthreads()
-        if not self._threads and self._probe is None:
+        if not self._threads and not self._is_waiting:
             address = self._client.scheduler.address
             _logger.warning("The Dask cluster at %s has no workers; the study waits for some.", address)
-            # An adaptive cluster starts workers for tasks only.
-            self._probe = self._client.submit(int, pure=False)
-        elif self._threads and self._probe is not None:
+        elif self._threads and self._is_waiting:
             _logger.warning("The Dask cluster has workers; the study goes on.")
-            self._probe = None
+        self._is_waiting = not self._threads
         return True
 
     def note_gone(self) -> None:
