@@ -8,7 +8,6 @@ import logging
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import requests
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
+from serving import MLflowServer
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -60,66 +59,6 @@ _FATAL = ["study", "all"]
 _WORKER, _DELIVERER = "mlflow_hpo.study.executors._worker", "mlflow_hpo.tracking.delivery._process"
 
 
-class Server:
-    """An MLflow server that can be killed, and comes back at the same address with what it had."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
-        self.uri = f"http://127.0.0.1:{self._port}"
-
-    def start(self) -> None:
-        """Start it, and return at once."""
-        options = ["--workers", "1", "--port", str(self._port)]
-        options += ["--backend-store-uri", f"sqlite:///{self._folder}/served.db"]
-        options += ["--artifacts-destination", str(self._folder / "served")]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server", *options],
-            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    @property
-    def pid(self) -> int:
-        """The first of its processes."""
-        assert self._process is not None
-        return self._process.pid
-
-    def wait(self) -> None:
-        """Wait until it answers."""
-        for _ in range(600):
-            try:
-                if requests.get(f"{self.uri}/health", timeout=1).ok:
-                    return
-            except requests.RequestException:
-                time.sleep(0.2)
-        raise AssertionError("the server did not come up")
-
-    def signal(self, number: int) -> None:
-        """Send it and all its workers a signal."""
-        os.killpg(self.pid, number)
-
-    def kill(self) -> None:
-        """Kill it with all its workers."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-
-    def __enter__(self) -> Server:
-        self.start()
-        self.wait()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.kill()
-
-
 @dataclass
 class Chaos:
     """A study that is started again and again, while others die and it does.
@@ -134,7 +73,7 @@ class Chaos:
         What each of its folds takes.
     ways : sequence of mapping
         Each start is one of these: the search's `n_jobs`, and how it is tracked.
-    server : Server or None
+    server : MLflowServer or None
     cluster : LocalCluster or None
 
     Attributes
@@ -149,7 +88,7 @@ class Chaos:
     chance: random.Random
     seconds: float
     ways: Sequence[Mapping[str, Any]]
-    server: Server | None = None
+    server: MLflowServer | None = None
     cluster: Any = None
     outputs: list[str] = field(default_factory=list)
     killed: Counter[str] = field(default_factory=Counter)
@@ -223,7 +162,7 @@ def chaos_in(place: str, folder: Path, seed: int, seconds: float) -> Iterator[Ch
         chaos = Chaos(folder, random.Random(seed), seconds, [{"n_jobs": 2, "isolation": "process"}])
         if place == "here":
             chaos.ways = [{}, {"isolation": "process"}]
-            chaos.server = stack.enter_context(Server(folder))
+            chaos.server = stack.enter_context(MLflowServer(folder))
             mlflow.set_tracking_uri(chaos.server.uri)
         elif place == "dask":
             from distributed import LocalCluster

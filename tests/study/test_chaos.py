@@ -12,8 +12,9 @@ from typing import Any
 
 import mlflow
 import pytest
-from chaos import GRID, Server, chaos_in, check_what_is_left, runs_left
+from chaos import GRID, chaos_in, check_what_is_left, runs_left
 from mlflow import MlflowClient
+from serving import MLflowServer
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
@@ -25,7 +26,7 @@ def test_a_server_that_hangs_has_everything_once_when_it_goes_on(
     store: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HPO_PATIENCE", "120")
-    with Server(tmp_path) as server:
+    with MLflowServer(tmp_path) as server:
         mlflow.set_tracking_uri(server.uri)
         mlflow.set_experiment("hanging")
 
