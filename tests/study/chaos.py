@@ -119,7 +119,7 @@ class Chaos:
         # One that begins while there is no server gives up.
         assert study.returncode in (0, -signal.SIGKILL) or "server" in victims
         if study.returncode == 0:
-            self.outputs.append(output.strip())
+            self.outputs.append(output.splitlines()[-1])  # before it, MLflow says where the run is
         return study.returncode == 0
 
     def _kill(self, victim: str, study: int) -> None:
@@ -218,7 +218,7 @@ def runs_left(client: MlflowClient, experiment: str) -> list[Run]:
 
 def check_what_is_left(chaos: Chaos) -> None:
     """See that there is all that there would be had nobody died, once, and nothing else."""
-    assert set(chaos.outputs) == {plain_output()}
+    assert set(chaos.outputs) == {plain_output()}, chaos.outputs
     client = MlflowClient()
     trials = {run.data.params["C"] for run in runs_left(client, "chaos") if "C" in run.data.params}
     assert trials == {str(c) for c in GRID["C"]}
