@@ -488,6 +488,27 @@ def test_threads_get_what_they_would_alone(by_keras):
     assert by_keras == []
 
 
+@pytest.mark.parametrize("create", [mlp, scheduled], ids=["shared", "by Keras itself"])
+def test_threads_with_seeds_of_their_own(create):
+    settings = {**SETTINGS, "epochs": 3}
+    estimators = [KerasClassifier(create, **{**settings, "random_state": seed}) for seed in range(4)]
+    rows = [slice(0, 40 + 3 * number) for number in range(4)]
+    begin = threading.Barrier(4)
+
+    def fit(estimator, rows):
+        begin.wait()
+        for _ in range(3):
+            estimator.fit(X[rows], Y[rows])
+
+    threads = [threading.Thread(target=fit, args=pair) for pair in zip(estimators, rows, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for estimator, few in zip(estimators, rows, strict=True):
+        assert_equal(estimator, clone(estimator).set_params(reuse=False).fit(X[few], Y[few]))
+
+
 def test_pool_keeps_the_most_recently_used():
     small = TwinPool(capacity=2)
     made: list[str] = []

@@ -92,6 +92,9 @@ MISTAKES = [
     ({"data": ""}, "data: is missing; where the samples come from"),
     ({"space": ""}, "space: is missing; the hyperparameters"),
     ({"scheduler": "'tcp://10.0.0.1:8786'"}, "scheduler: is the address of a Dask scheduler: it needs backend: dask"),
+    ({"isolation": "process", "backend": "threading"}, "isolation: needs processes, and backend: threading has none"),
+    ({"n_threads": "1", "backend": "loky"}, "n_threads: is not for joblib's workers"),
+    ({"n_threads": "0"}, "n_threads: "),
     ({"trial_seconds": "60"}, "trial_seconds: needs isolation: process \\(or backend: dask\\)"),
     # types
     ({"trials": "'3'"}, "trials: is a whole number; got '3'"),
