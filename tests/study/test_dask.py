@@ -227,6 +227,46 @@ def has_trial(store: MlflowClient) -> bool:
     return any("mean_test_score" in run.data.metrics for run in runs)
 
 
+DIES_BESIDE_AN_IDLE_WORKER = """
+import os, signal, sys, time, uuid
+from pathlib import Path
+from sklearn.datasets import load_iris
+from sklearn.dummy import DummyClassifier
+from mlflow_hpo import GridSearchCV, Tracking
+
+study, (folder, scheduler) = os.getpid(), sys.argv[1:]
+
+class Killer(DummyClassifier):
+    def fit(self, X, y, sample_weight=None):
+        fits, pids = Path(folder, "fits"), Path(folder, "pids")
+        (fits / str(uuid.uuid4())).touch()
+        (pids / str(os.getpid())).touch()
+        while len(list(pids.iterdir())) < 2:
+            time.sleep(0.01)
+        if len(list(fits.iterdir())) == 3:
+            time.sleep(0.5)
+            os.kill(study, signal.SIGKILL)
+        return super().fit(X, y, sample_weight)
+
+tracking = Tracking(backend="dask", scheduler=scheduler)
+GridSearchCV(Killer(), {}, cv=3, tracking=tracking).fit(*load_iris(return_X_y=True))
+"""
+
+
+def test_idle_processes_of_a_study_that_was_killed_are_gone(
+    store: MlflowClient, client: Any, cluster: Any, tmp_path: Path
+) -> None:
+    script = tmp_path / "study.py"
+    script.write_text(DIES_BESIDE_AN_IDLE_WORKER)
+    for name in ("fits", "pids"):
+        (tmp_path / name).mkdir()
+    command = [sys.executable, str(script), str(tmp_path), cluster.scheduler_address]
+    assert subprocess.run(command, timeout=TIMEOUT).returncode == -signal.SIGKILL
+    pids = [int(path.name) for path in (tmp_path / "pids").iterdir()]
+    assert len(pids) == 2
+    wait_until(lambda: all(is_gone(pid) for pid in pids))
+
+
 @pytest.mark.slow
 def test_keras_models_train_on_the_cluster(store: MlflowClient, client: Any, cluster: Any) -> None:
     check_keras_study(store, tracking(cluster, log_models="best_fold"))
