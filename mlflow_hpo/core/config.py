@@ -41,10 +41,10 @@ class Tracking:
     backend : {"threading", "loky", "dask"} or None
         Whose workers train: "threading" is threads of this process, which share its compiled graphs; "loky" is joblib's
         processes on this machine; "dask" is a Dask cluster, where a crash costs one fold as with `isolation="process"`,
-        and all its workers train, whatever `n_jobs` is. None leaves the choice to joblib's `parallel_config`, where
-        "dask" means the same. Where nothing is chosen there, Keras models of this package with `reuse` train in
-        threads, which begin at once, and in worker processes too if the study is going to be long; all else trains
-        where scikit-learn would train it.
+        and all its workers train, whatever `n_jobs` is (`GPSearchCV` proposes for several with `n_jobs` above 1). None
+        leaves the choice to joblib's `parallel_config`, where "dask" means the same. Where nothing is chosen there,
+        Keras models of this package with `reuse` train in threads, which begin at once, and in worker processes too if
+        the study is going to be long; all else trains where scikit-learn would train it.
     n_threads : int or None
         How many threads each operation of TensorFlow uses in a trial: the last digits of convolutions depend on it. It
         holds for a whole process, and only until TensorFlow is first used. None leaves it as it is where one trial

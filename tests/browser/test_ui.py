@@ -67,8 +67,7 @@ def test_its_charts_are_parallel_coordinates_and_a_section_of_curves_a_split(ui,
     expect(page.get_by_test_id(CARD).first).to_contain_text("Parallel Coordinates")
     axes = page.get_by_test_id(CARD).first.locator("svg .dimension")
     expect(axes).to_have_count(len(PARAMS) + 1)
-    page.wait_for_function("() => document.querySelectorAll('.scatterlayer .trace').length > 0")
-    assert points(page, "split0/loss") == N_TRIALS * N_EPOCHS
+    wait_until(page, lambda: points(page, "split0/loss") == N_TRIALS * N_EPOCHS)
 
 
 def test_the_note_tells_the_best_and_its_links_lead_there(ui, page, context):
@@ -127,8 +126,7 @@ def test_a_trial_that_runs_shows_its_curve(ui, page):
         trial = run_id_of(f"tags.`mlflow.parentRunId` = '{live}'")
         page.goto(ui.trials(live, charts=True))
         expect(page.get_by_test_id(CARD).filter(has_text="split0/loss")).to_be_visible()
-        page.wait_for_function("() => document.querySelectorAll('.scatterlayer .trace').length > 0")
-        assert points(page, "split0/loss") == N_EPOCHS // 2
+        wait_until(page, lambda: points(page, "split0/loss") == N_EPOCHS // 2)
         assert ui.client.get_run(trial).info.status == "RUNNING"
     finally:
         Held.release.set()
@@ -137,8 +135,7 @@ def test_a_trial_that_runs_shows_its_curve(ui, page):
     page.goto("about:blank")  # the UI applies a view when its link is opened, and not again on a reload
     page.goto(ui.trials(live, charts=True))
     expect(page.get_by_test_id("experiment-view-compare-runs-section-header").first).to_contain_text("All trials")
-    page.wait_for_function("() => document.querySelectorAll('.scatterlayer .trace').length > 0")
-    assert points(page, "split0/loss") == N_EPOCHS
+    wait_until(page, lambda: points(page, "split0/loss") == N_EPOCHS)
 
 
 @pytest.mark.parametrize("width", [1400, 390], ids=["desktop", "phone"])
