@@ -24,6 +24,8 @@ from mlflow_hpo.study.fold import FoldEvent, FoldOutcome, FoldTask
 
 # Two processes import TensorFlow for some ten seconds of the cores that threads could use. See ARCHITECTURE.md.
 WORTH_PROCESSES_SECONDS = 60.0
+# The first folds compile their graphs, which tells nothing of the others, unless training takes much longer than that.
+_COMPILING_SECONDS = 10.0
 # A fold that reports nothing cannot be ended; it is left alone then.
 _PATIENCE_SECONDS = 10.0
 
@@ -54,6 +56,7 @@ class LocalExecutor:
         self._processes = ProcessSeats(self._crew, hear, n_threads, is_explicit=True)
         self._may_start_processes = may_start_processes
         self._fastest = math.inf
+        self._n_ended = 0
         self._lock = threading.Lock()
         self._crew.hire(n_workers, self._thread)
 
@@ -100,6 +103,9 @@ class LocalExecutor:
 
     def _consider_processes(self, task: FoldTask, seconds: float) -> None:
         with self._lock:
+            self._n_ended += 1
+            if self._n_ended <= self.n_workers and seconds < _COMPILING_SECONDS:
+                return
             self._fastest = min(self._fastest, seconds)
             if not self._may_start_processes or self._seconds_left(task) < WORTH_PROCESSES_SECONDS:
                 return
