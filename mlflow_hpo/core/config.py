@@ -46,9 +46,9 @@ class Tracking:
         Keras models of this package with `reuse` train in threads, which begin at once, and in worker processes too if
         the study is going to be long; all else trains where scikit-learn would train it.
     n_threads : int or None
-        How many threads each operation of TensorFlow uses in a trial: the last digits of convolutions depend on it. It
-        holds for a whole process, and only until TensorFlow is first used. None leaves it as it is where one trial
-        trains at a time, and else gives each worker its share of the cores. The study's run has it as a tag.
+        How many threads each operation of TensorFlow uses in a trial; results depend on it in their last digits. It is
+        settled for a whole process when TensorFlow is first used. None leaves it as it is; worker processes of
+        `isolation="process"` take their share of the cores then. The study's run has it as a tag.
     scheduler : str or None
         With `backend="dask"`, the address of the cluster's scheduler, such as "tcp://10.0.0.1:8786". None takes the
         cluster that this process has a `distributed.Client` of, else the one in Dask's configuration, else starts one

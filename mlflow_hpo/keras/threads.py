@@ -14,12 +14,13 @@ _VARIABLE = "TF_NUM_INTRAOP_THREADS"
 _HANDING_OUT = 4
 
 
-def limit_threads(n_threads: int, n_trials: int = 1) -> int:
-    """Have each of TensorFlow's operations use so many threads, if TensorFlow has not been used yet.
+def settle_threads(n_threads: int | None, n_trials: int = 1) -> int:
+    """Settle how many threads each of TensorFlow's operations uses, if TensorFlow has not been used yet.
 
     Parameters
     ----------
-    n_threads : int
+    n_threads : int or None
+        None leaves it as it is.
     n_trials : int
         How many trials train at a time in this process.
 
@@ -29,7 +30,8 @@ def limit_threads(n_threads: int, n_trials: int = 1) -> int:
         How many they use.
     """
     with contextlib.suppress(RuntimeError):  # it has been used
-        tf.config.threading.set_intra_op_parallelism_threads(n_threads)
+        if n_threads is not None:
+            tf.config.threading.set_intra_op_parallelism_threads(n_threads)
         if n_trials > 1:
             tf.config.threading.set_inter_op_parallelism_threads(max(os.cpu_count() or 1, _HANDING_OUT * n_trials))
     return threads_in_use()

@@ -79,11 +79,10 @@ def settled_threads(n_threads: int | None, n_trials: int = 1) -> int | None:
     """
     if "tensorflow" not in sys.modules:
         return None
-    from mlflow_hpo.keras.threads import limit_threads, threads_in_use
+    from mlflow_hpo.keras.threads import settle_threads
 
-    if n_threads is None:
-        return threads_in_use()
-    if (in_use := limit_threads(n_threads, n_trials)) != n_threads:
+    in_use = settle_threads(n_threads, n_trials)
+    if n_threads not in (None, in_use):
         raise UnsupportedOptionError(
             f"Tracking(n_threads={n_threads}) comes too late: TensorFlow has been used in this process, and its "
             f"operations use {in_use} threads for good. Start the process anew, or train in others with "
@@ -100,7 +99,7 @@ def _shares_graphs(estimator: Any) -> bool:
 
 def _here(outer: ParallelBackendBase, wrapper: FoldWrapper, tracking: Tracking, n_workers: int) -> ParallelBackendBase:
     """Return the backend whose folds run in threads of this process, and in processes if the study is long."""
-    wrapper.n_threads = _shared_threads(tracking, n_workers)
+    wrapper.n_threads = settled_threads(tracking.n_threads, n_workers)
     make_executor = partial(
         LocalExecutor,
         n_workers,
@@ -109,16 +108,6 @@ def _here(outer: ParallelBackendBase, wrapper: FoldWrapper, tracking: Tracking, 
         may_start_processes=tracking.backend is None,
     )
     return ExecutorBackend(make_executor, wrapper.wrap_one, wrapper.unwrap, outer.nesting_level)
-
-
-def _shared_threads(tracking: Tracking, n_workers: int) -> int | None:
-    """Return how many threads an operation uses in this process: a share of the cores, if that can still be had."""
-    try:
-        return settled_threads(tracking.n_threads or share_of_cores(n_workers), n_workers)
-    except UnsupportedOptionError:
-        if tracking.n_threads is not None:
-            raise
-        return settled_threads(None)
 
 
 def _isolated(outer: ParallelBackendBase, wrapper: FoldWrapper, tracking: Tracking, n_jobs: int) -> ParallelBackendBase:

@@ -53,12 +53,11 @@ def _settle_threads(config: StudySection) -> None:
     """Have TensorFlow use as many threads as in the trials that train here: with the first network that is settled."""
     import joblib
 
-    from mlflow_hpo.study.executors.pool import share_of_cores
     from mlflow_hpo.study.places import settled_threads
 
     n_workers = joblib.effective_n_jobs(config.n_jobs)
     if config.isolation is None and config.backend in (None, "threading") and (config.n_threads or n_workers > 1):
-        settled_threads(config.n_threads or share_of_cores(n_workers), n_workers)
+        settled_threads(config.n_threads, n_workers)
 
 
 def _returning_a_network(function: Callable[..., Any]) -> Callable[..., Any]:
