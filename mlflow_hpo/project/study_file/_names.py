@@ -26,9 +26,7 @@ def check_tracking(study: StudySection) -> Iterator[Problem]:
     if study.isolation is not None and study.backend == "threading":
         yield Problem(("isolation",), "needs processes, and backend: threading has none; remove one of them.")
     if study.n_threads is not None and study.backend == "loky" and study.isolation is None:
-        yield Problem(
-            ("n_threads",), "is not for joblib's own workers; remove backend: loky, or add isolation: process"
-        )
+        yield Problem(("n_threads",), "is not for joblib's workers; remove backend: loky, or add isolation: process.")
     if study.trial_seconds is not None and study.isolation is None and study.backend != "dask":
         yield Problem(
             ("trial_seconds",),
