@@ -157,7 +157,7 @@ def _notes(records: Records, workers: int) -> Iterable[str]:
         if run.error
     ]
     if any(run.contender == "ray" and run.seconds for run in runs):
-        notes.append("- Ray's seconds include the start of its one worker process and TensorFlow's import there.")
+        notes.append("- Ray's seconds include the start of its worker processes and TensorFlow's import there.")
     if notes:
         yield "\n".join(notes)
 

@@ -65,7 +65,7 @@ class Reporter:
     fold : int or None
         Split index from 0, or None for a trial without folds.
     emit : callable
-        Takes each `EpochEnded`; cheap, never blocks, never raises.
+        Takes each `EpochEnded`; cheap, never blocks, raises nothing but what is to end the fold.
     run : TrialRun or None
         Gives the run that a study nests in, which begins inside this fold.
     nan_loss : {"fail", "ignore"}

@@ -55,9 +55,8 @@ def _settle_threads(config: StudySection) -> None:
 
     from mlflow_hpo.study.places import settled_threads
 
-    n_workers = joblib.effective_n_jobs(config.n_jobs)
-    if config.isolation is None and config.backend in (None, "threading") and (config.n_threads or n_workers > 1):
-        settled_threads(config.n_threads, n_workers)
+    if config.isolation is None and config.backend in (None, "threading"):
+        settled_threads(config.n_threads, joblib.effective_n_jobs(config.n_jobs))
 
 
 def _returning_a_network(function: Callable[..., Any]) -> Callable[..., Any]:
