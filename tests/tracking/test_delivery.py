@@ -139,12 +139,25 @@ def test_the_process_that_delivers_can_die(store: MlflowClient, study: tuple[Wri
         time.sleep(wait)
         process = courier()._process
         if process is not None:
-            os.kill(process.pid, signal.SIGKILL)
+            process.kill()  # unlike os.kill, of a process that another thread has waited for as well
             process.wait()
     writer.close(RunStatus.FINISHED)
     assert [child.data.params for child in children(store, run)] == [{"C": str(number)} for number in range(4)]
     assert [steps(store, child.info.run_id) for child in children(store, run)] == [[0, 1, 2]] * 4
-    courier()._restarts = 0
+
+
+def test_deaths_count_from_the_last_answer(store: MlflowClient, study: tuple[Writer, StudyRun]) -> None:
+    writer, run = study
+    for number in range(8):  # more than are forgiven in a row
+        trial(writer, number)
+        writer.trial_run_id(number)
+        process = courier()._process
+        assert process is not None
+        process.kill()
+        while courier()._process is process:
+            time.sleep(0.01)
+    writer.close(RunStatus.FINISHED)
+    assert [steps(store, child.info.run_id) for child in children(store, run)] == [[0, 1, 2]] * 8
 
 
 def test_a_process_that_dies_again_and_again_is_given_up(
@@ -157,7 +170,7 @@ def test_a_process_that_dies_again_and_again_is_given_up(
     writer, run = study
     trial(writer, 0)
     writer.trial_run_id(0)
-    monkeypatch.setattr(courier(), "_restarts", 99)
+    monkeypatch.setattr(courier(), "_deaths", 99)
     patience(0.5)
     process = courier()._process
     assert process is not None

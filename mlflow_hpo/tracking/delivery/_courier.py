@@ -21,7 +21,8 @@ from mlflow_hpo.tracking.spool import Spool, spool_folder
 _logger = logging.getLogger(__name__)
 
 _PROGRAM = "import sys; sys.path += {path!r}; from mlflow_hpo.tracking.delivery._process import main; main()"
-_MAX_RESTARTS = 5
+# Deaths without an answer between them.
+_MAX_DEATHS = 5
 # The process has time to wait for a store, and the store has to be found away soon.
 _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -70,7 +71,7 @@ class Courier:
         self._open: dict[str, _Open] = {}
         self._waiting: dict[int, _Waiting] = {}
         self._numbers = itertools.count()
-        self._restarts = 0
+        self._deaths = 0
         self._lock = threading.RLock()
 
     def start(self) -> None:
@@ -173,9 +174,10 @@ class Courier:
         """Start another process where one died with work to do."""
         if not self._open:
             return
-        self._restarts += 1
-        if self._restarts > _MAX_RESTARTS:
-            reason = f"the process that writes to MLflow has died {self._restarts} times (last exit code {code})"
+        self._deaths += 1
+        if self._deaths > _MAX_DEATHS:
+            reason = f"the process that writes to MLflow has died {self._deaths} times (last exit code {code})"
+            self._deaths = 0  # the next study has chances of its own
             for state in self._open.values():
                 state.away_since, state.reason = -float("inf"), reason
             _logger.warning("%s; see %s", reason, spool_folder() / "delivery.log")
@@ -197,6 +199,7 @@ class Courier:
             if "id" in answer and (waiting := self._waiting.get(answer["id"])) is not None:
                 waiting.answer = answer
                 waiting.came.set()
+                self._deaths = 0
             elif state is not None and "away" in answer:
                 self._note_away(state, answer["away"])
             elif state is not None and "back" in answer:
