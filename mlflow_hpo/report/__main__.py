@@ -1,13 +1,10 @@
-"""`python -m mlflow_hpo.report RUN`: store the report of a study on its run, without haste."""
+"""`python -m mlflow_hpo.report RUN`: store the report of a study on its run."""
 
 from __future__ import annotations
 
-import os
 import sys
 
 from mlflow_hpo.report import log_report
-
-_NICENESS = 10
 
 
 def main(run_id: str) -> None:
@@ -18,8 +15,6 @@ def main(run_id: str) -> None:
     run_id : str
         The study's run.
     """
-    if hasattr(os, "nice"):  # the study may still be training
-        os.nice(_NICENESS)
     log_report(run_id)
 
 

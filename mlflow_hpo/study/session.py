@@ -14,6 +14,7 @@ from mlflow_hpo.core.clock import now_ms
 from mlflow_hpo.core.config import Tracking
 from mlflow_hpo.core.events import RunStatus, StudyConcluded
 from mlflow_hpo.core.reporting import Reporter, current_reporter
+from mlflow_hpo.study.garbage import old_objects_left_alone
 from mlflow_hpo.study.named_logs import named_logs
 from mlflow_hpo.study.progress import shown_study
 from mlflow_hpo.study.result import StudyResult
@@ -116,6 +117,7 @@ def open_study(plan: StudyPlan, tracking: Tracking, template: ModelTemplate, X: 
     name = tracking.study or plan.default_name
     around = _run_around()
     with (
+        old_objects_left_alone(),
         opened_run(name, plan, tracking, around) as (run, replay),
         shown_study(name, plan, run, tracking.progress) as show,
         named_logs(),

@@ -12,7 +12,12 @@ from mlflow_hpo.tracking.spool import Address
 
 REPORT_VARIABLE = "MLFLOW_HPO_REPORT"
 # A program of its own, of a room above this one: whoever delivers has no time to draw, and nothing to do with plots.
-_PROGRAM = "import sys; sys.path += {path!r}; from mlflow_hpo.report.__main__ import main; main(sys.argv[1])"
+# It has no haste, from its first import on: the study, or the next one, may be training.
+_NICENESS = 10
+_PROGRAM = (
+    f"import os, sys; os.nice({_NICENESS}); sys.path += {{path!r}}; "
+    "from mlflow_hpo.report.__main__ import main; main(sys.argv[1])"
+)
 _RENEW_SECONDS = 60.0
 # Reading a long study and drawing it takes a tenth of the time at most.
 _PAUSE = 10.0

@@ -26,8 +26,6 @@ from mlflow_hpo.tracking.delivery._page import PageMaker
 from mlflow_hpo.tracking.skops_import import skops_io, write_only
 from mlflow_hpo.tracking.spool import Spool
 
-# Where all cores are busy, the trials come first, and a quarter of a core is enough to keep up.
-_NICENESS = 5
 _POLL_SECONDS = 0.1
 # Live enough, and few enough calls.
 _LINGER_SECONDS = 0.5
@@ -218,7 +216,6 @@ def _import_formats() -> None:
 
 def main() -> None:
     """Run the process until its parent is gone."""
-    os.nice(_NICENESS)
     write_only()
     logging.getLogger("mlflow_hpo").setLevel(logging.INFO)
     DeliveryProcess(int(sys.argv[1])).run()
