@@ -62,7 +62,8 @@ def _sections(records: Records, *, complete: bool, quick: bool, plot: str | None
         yield (
             "The same searches, two workers: median seconds (the median of the rounds' ratios to plain scikit-learn + "
             "scikeras with `n_jobs=2` in brackets), speed-up against the same with one worker, and number of rounds. "
-            "The seconds include the start of worker processes and TensorFlow's import there."
+            "The seconds include the start of worker processes and TensorFlow's import there. Scores are compared with "
+            "plain's, and where an operation uses one thread with those of one worker that does so, too."
         )
         yield _search_table(records, searches, 2)
         yield from _notes(records, 2)
@@ -104,11 +105,10 @@ def _search_table(records: Records, searches: Sequence[str], workers: int) -> st
     for contender in contenders:
         if any(records.median(search, contender.name) is not None for search in searches):
             rows.append([contender.title, *(_cell(records, search, contender, plain) for search in searches)])
-    ours = [contender.name for contender in contenders if contender.role is Role.OURS]
     rows.append(
         [
-            "*best_score_ and all fold scores, ours against plain*",
-            *(_equal(records, search, ours, plain) for search in searches),
+            "*best_score_ and all fold scores of ours*",
+            *(_equal(records, search, contenders) for search in searches),
         ]
     )
     return _table(["", *(SEARCHES[search].title for search in searches)], rows)
@@ -136,11 +136,17 @@ def _factor(ratio: float) -> str:
     return f"{ratio:.1f}x" if ratio >= 1.95 else f"{ratio:.2f}x"
 
 
-def _equal(records: Records, search: str, names: Sequence[str], plain: str) -> str:
-    agree = [same for name in names if (same := records.agree(search, plain, name, same_scores)) is not None]
-    if not agree:
-        return "-"
-    return f"equal to the last bit in all {len(agree)} variants" if all(agree) else "**differ**"
+def _equal(records: Records, search: str, contenders: Sequence[Contender]) -> str:
+    found = {
+        contender.title: same
+        for contender in contenders
+        if contender.equals
+        and (same := records.agree(search, contender.equals, contender.name, same_scores)) is not None
+    }
+    differ = [title for title, same in found.items() if not same]
+    if differ:
+        return f"**differ**: {'; '.join(differ)}"
+    return f"equal to the last bit in all {len(found)} variants" if found else "-"
 
 
 def _notes(records: Records, workers: int) -> Iterable[str]:

@@ -59,7 +59,8 @@ def _speedup(records: Records, search: str) -> Verdict | None:
 
 
 def _scores(records: Records, search: str) -> Verdict | None:
-    agree = [records.agree(search, "plain", name, same_scores) for name in _names(Role.OURS)]
+    names = [name for name in _names(Role.OURS) if CONTENDERS[name].equals]
+    agree = [records.agree(search, CONTENDERS[name].equals, name, same_scores) for name in names]
     agree = [same for same in agree if same is not None]
     if not agree:
         return None
