@@ -10,6 +10,9 @@ from typing import Any
 from mlflow_hpo.core.clock import now_ms
 from mlflow_hpo.core.reporting import EpochEnded
 
+# In the recorded results of folds, beside what scikit-learn keeps in them: where a scorer has raised.
+SCORE_ERROR = "score_error"
+
 
 class RunStatus(Enum):
     """How a trial or a study ended; the values are MLflow's."""

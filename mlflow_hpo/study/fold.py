@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_hpo.core.config import NanLoss
 from mlflow_hpo.core.errors import HPOError
-from mlflow_hpo.core.events import FittedModel, FoldStarted
+from mlflow_hpo.core.events import SCORE_ERROR, FittedModel, FoldStarted
 from mlflow_hpo.core.reporting import EpochEnded, Reporter, TrialRun, reporting
 from mlflow_hpo.study.named_logs import named_logs
+from mlflow_hpo.study.scoring import noted
 
 if TYPE_CHECKING:
     from mlflow_hpo.tracking.models import ModelTemplate
@@ -33,7 +34,7 @@ class FoldOutcome:
     exception : Exception or None
         What it raised.
     traceback : str or None
-        Where it raised.
+        Where it raised; with a result, where a scorer did.
     model : FittedModel or None
         What it fitted, if that is kept.
     undelivered : tuple of events
@@ -101,10 +102,11 @@ class FoldTask:
         if (known := self.known()) is not None:
             return known
         self._emit(FoldStarted(self.trial, self.fold))
+        scorer = noted(self.kwargs.get("scorer"))
         try:
             reporter = Reporter(self.trial, self.fold, self._emit, self.run, self.nan_loss, self.tags)
             with named_logs(), reporting(reporter):
-                result = self.function(*self.args, **self._wanted())
+                result = self.function(*self.args, **self._wanted(scorer))
         except Exception as error:
             return FoldOutcome(
                 self.trial,
@@ -114,21 +116,32 @@ class FoldTask:
                 undelivered=tuple(self._undelivered),
             )
         estimator = result.pop("estimator", None) if self.keep_model else None
-        model = self._model(estimator) if estimator is not None and not result.get("fit_error") else None
-        return FoldOutcome(self.trial, self.fold, result, model=model, undelivered=tuple(self._undelivered))
+        is_whole = estimator is not None and not result.get("fit_error") and scorer.error is None
+        return FoldOutcome(
+            self.trial,
+            self.fold,
+            result,
+            traceback=scorer.error,
+            model=self._model(estimator) if is_whole else None,
+            undelivered=tuple(self._undelivered),
+        )
 
     def known(self) -> FoldOutcome | None:
         """Return the outcome, where it needs no training."""
         result = self.recorded
         if result is None and self.ask is not None:
             result = self.ask()
-        return None if result is None else FoldOutcome(self.trial, self.fold, dict(result))
+        if result is None:
+            return None
+        found = dict(result)
+        return FoldOutcome(self.trial, self.fold, found, traceback=found.pop(SCORE_ERROR, None))
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_quiet": _Quiet(), **self.__dict__, "ask": None}  # in this order: what follows may import TensorFlow
 
-    def _wanted(self) -> dict[str, Any]:
-        return {**self.kwargs, "return_estimator": True} if self.keep_model else dict(self.kwargs)
+    def _wanted(self, scorer: Any) -> dict[str, Any]:
+        wanted = {**self.kwargs, **({"scorer": scorer} if "scorer" in self.kwargs else {})}
+        return {**wanted, "return_estimator": True} if self.keep_model else wanted
 
     def _model(self, estimator: Any) -> FittedModel | None:
         if self.template is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 from functools import partial
+from pickle import PicklingError
 from typing import Any
 
 from joblib._parallel_backends import LokyBackend, MultiprocessingBackend, SequentialBackend, ThreadingBackend
@@ -13,10 +14,13 @@ from joblib.parallel import BatchedCalls, ParallelBackendBase
 from mlflow_hpo.core.config import Tracking
 from mlflow_hpo.core.errors import UnsupportedOptionError
 from mlflow_hpo.core.portable import SupportsPortable
+from mlflow_hpo.study.executors._failed import failed_outcome
 from mlflow_hpo.study.executors.cluster.pool import DaskPool
+from mlflow_hpo.study.executors.errors import not_sent
 from mlflow_hpo.study.executors.joblib_backend import ExecutorBackend
 from mlflow_hpo.study.executors.local import LocalExecutor
 from mlflow_hpo.study.executors.pool import WorkerPool, share_of_cores
+from mlflow_hpo.study.fold import FoldTask
 from mlflow_hpo.study.wrapping import FoldWrapper
 
 # joblib's own, all of them on this machine.
@@ -156,10 +160,19 @@ def _tracked(outer: ParallelBackendBase, wrapper: FoldWrapper, tracking: Trackin
     in_process = bool(getattr(outer, "uses_threads", False))
 
     def submit(func: BatchedCalls, callback: Any = None) -> Any:
-        return outer_submit(wrapper.wrap(func, in_process=in_process), callback)
+        batch = wrapper.wrap(func, in_process=in_process)
+        tasks = [function for function, _, _ in batch.items]
+        return outer_submit(batch, None if callback is None else lambda out: callback((out, tasks)))
 
-    def retrieve_result_callback(out: Any) -> list[Any]:
-        return wrapper.unwrap(outer_retrieve_callback(out))
+    def retrieve_result_callback(sent: tuple[Any, list[Any]]) -> list[Any]:
+        out, tasks = sent
+        try:
+            results = outer_retrieve_callback(out)
+        except PicklingError as error:
+            if not all(isinstance(task, FoldTask) for task in tasks):
+                raise
+            results = [failed_outcome(task, not_sent(error.__cause__ or error)) for task in tasks]
+        return wrapper.unwrap(results)
 
     def retrieve_result(out: Any, timeout: float | None = None) -> list[Any]:
         return wrapper.unwrap(outer_retrieve(out, timeout=timeout))

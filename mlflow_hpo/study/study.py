@@ -11,6 +11,7 @@ from typing import Any
 
 from mlflow_hpo.core.config import LogModels
 from mlflow_hpo.core.events import (
+    SCORE_ERROR,
     BestChanged,
     CandidateTaken,
     FittedModel,
@@ -332,13 +333,14 @@ class Study:
 
     def _record(self, number: int, trial: _Trial, outcome: FoldOutcome, result: scores.FoldResult) -> None:
         trial.results[outcome.fold] = result
-        trial.error = trial.error or result.get("fit_error")
+        trial.error = trial.error or result.get("fit_error") or outcome.traceback
         if self._sample is None or (self._sample.get("fit_error") and not result.get("fit_error")):
             self._sample = result
         metrics = scores.fold_metrics(outcome.fold, result)
         if outcome.fold not in trial.replayed:
             key = trial.keys.get(outcome.fold)
-            tags = result_tag(key, dict(result)) if key and not outcome.lost else {}
+            noted = {SCORE_ERROR: outcome.traceback} if outcome.traceback else {}
+            tags = result_tag(key, {**result, **noted}) if key and not outcome.lost else {}
             if trial.borrowed is not None and key in trial.borrowed.results:
                 tags[names.REUSED] = trial.borrowed.run_id
             self._put(FoldEnded(number, outcome.fold, metrics, tags))

@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from mlflow_hpo.core.errors import NotFoundError, did_you_mean
+from mlflow_hpo.core.events import SCORE_ERROR
 from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.read import children_of, read_study_run
 
@@ -205,9 +206,10 @@ def result_tag(key: str, result: Any) -> dict[str, str]:
 
 
 def _shortened(result: Any) -> Any:
-    if isinstance(result, dict) and isinstance(error := result.get("fit_error"), str):
-        return {**result, "fit_error": error[-_ERROR_LENGTH:]}
-    return result
+    if not isinstance(result, dict):
+        return result
+    errors = {name: error for name in ("fit_error", SCORE_ERROR) if isinstance(error := result.get(name), str)}
+    return {**result, **{name: error[-_ERROR_LENGTH:] for name, error in errors.items()}}
 
 
 def _encoded(value: Any) -> Any:

@@ -117,6 +117,8 @@ def _take_over_project_run(client: MlflowClient, name: str, tags: Mapping[str, s
 
 def _continue_run(run_id: str, tags: Mapping[str, str], parent_run_id: str | None) -> mlflow.ActiveRun:
     run = mlflow.start_run(run_id=run_id, nested=parent_run_id is not None)
+    if names.ERROR in run.data.tags:  # of what has ended the earlier start
+        mlflow.delete_tag(names.ERROR)
     mlflow.set_tags({**tags, **({names.PARENT_RUN_ID: parent_run_id} if parent_run_id else {})})
     return run
 

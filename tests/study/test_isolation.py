@@ -91,6 +91,14 @@ def test_unpicklable_things_are_named_and_the_others_go_on(store: MlflowClient) 
     assert search.cv_results_["mean_test_score"].tolist() == [0.5, -1.0]
 
 
+def test_unpicklable_things_end_no_search_in_joblibs_processes(store: MlflowClient) -> None:
+    search = GridSearchCV(Fragile(), {"held": [None, Shy()]}, cv=2, n_jobs=2, error_score=-1.0)
+    with pytest.warns(FitFailedWarning, match=r"(?s)2 fits failed out of a total of 4.*not outside of this process"):
+        search.fit(*data())
+    assert search.cv_results_["mean_test_score"].tolist() == [0.5, -1.0]
+    assert sorted(search.study_.trials["status"]) == ["FAILED", "FINISHED"]
+
+
 def search_splits(X: Any, y: Any) -> Any:
     return model_selection.StratifiedKFold(2).split(X, y)
 

@@ -143,6 +143,7 @@ def test_an_interrupted_search_ends_as_if_nothing_had_happened(
     assert len(fits) == n_fits + 1
     [study] = runs_of(store, "study")
     assert study.info.run_id == resumed.study_.run_id
+    assert names.ERROR not in study.data.tags  # it had been interrupted, and has ended well
     trials = resumed.study_.trials
     assert len(trials) == len(runs_of(store, "trial", ViewType.ALL)) == len(plain.cv_results_["params"])
     assert set(trials["status"]) == {"FINISHED"}

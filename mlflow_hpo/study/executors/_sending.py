@@ -22,7 +22,7 @@ import cloudpickle
 import numpy as np
 from cloudpickle.cloudpickle import list_registry_pickle_by_value
 
-from mlflow_hpo.study.executors.errors import FoldFailedError
+from mlflow_hpo.study.executors.errors import not_sent
 from mlflow_hpo.study.fold import FoldTask
 
 # As in joblib: smaller arrays arrive as copies of their own.
@@ -100,10 +100,7 @@ class Sender:
         try:
             return self._pack(task)
         except Exception as error:
-            raise FoldFailedError(
-                f"The fold could not be sent to a worker process: {self._culprit(task)} cannot be pickled "
-                f"({type(error).__name__}: {error})."
-            ) from error
+            raise not_sent(error, self._culprit(task)) from error
 
     def close(self) -> None:
         """Give the files up."""

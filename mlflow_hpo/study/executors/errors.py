@@ -46,6 +46,20 @@ def died(exit_codes: list[int | None]) -> WorkerDiedError:
     return WorkerDiedError(f"The trial is given up: its worker process {told}.")
 
 
+def not_sent(error: BaseException, culprit: str = "a part of it") -> FoldFailedError:
+    """Return what is said of a fold that does not pickle.
+
+    Parameters
+    ----------
+    error : BaseException
+        What pickling has raised.
+    culprit : str
+        What it is that does not pickle.
+    """
+    cause = f"{type(error).__name__}: {error}"
+    return FoldFailedError(f"The fold could not be sent to a worker process: {culprit} cannot be pickled ({cause}).")
+
+
 def cause_of_death(exit_code: int | None) -> str:
     """Say how a process ended.
 

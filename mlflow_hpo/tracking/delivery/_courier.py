@@ -20,7 +20,7 @@ from mlflow_hpo.tracking.spool import Spool, spool_folder
 
 _logger = logging.getLogger(__name__)
 
-# Where all cores are busy, the trials come first, and a quarter of a core is enough to keep up: from its first import on.
+# Where all cores are busy, trials come first, and a quarter of a core is enough to keep up: from its first import on.
 _NICENESS = 5
 _PROGRAM = (
     f"import os, sys; os.nice({_NICENESS}); sys.path += {{path!r}}; "
