@@ -7,10 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -128,3 +131,55 @@ class MLflowServer:
 
     def __exit__(self, *exc_info: object) -> None:
         self.kill()
+
+
+class Gateway:
+    """What stands before a server, and answers in its place when that is overloaded, say. It ends with its context.
+
+    Parameters
+    ----------
+    server : str
+        Address of the server.
+
+    Attributes
+    ----------
+    uri : str
+        Where it is.
+    answers : list of int
+        The status of each of the next requests, none of which reaches the server.
+    """
+
+    def __init__(self, server: str) -> None:
+        self.answers: list[int] = []
+        gateway = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def handle_any(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if gateway.answers:
+                    status, content = gateway.answers.pop(0), b"<html>Try again later.</html>"
+                else:
+                    answer = requests.request(
+                        self.command, server + self.path, data=body, headers=dict(self.headers), timeout=30
+                    )
+                    status, content = answer.status_code, answer.content
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.uri = f"http://127.0.0.1:{self._http.server_port}"
+
+    def __enter__(self) -> Gateway:
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()

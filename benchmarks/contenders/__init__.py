@@ -147,7 +147,7 @@ _PAIRS = {
         _two("ours_2", "ours_best", "by itself", "plain"),
         _two("ours_2_threads", "ours_best", "threads", "plain", joblib_backend="threading"),
         _two("ours_thread_2", "ours_thread", "by itself", "ours_thread"),
-        _two("ours_thread_2_threads", "ours_thread", "threads", "ours_thread", joblib_backend="threading"),
+        _two("ours_thread_2_threads", "ours_thread", "threads", "ours_thread", backend="threading"),
         _two("ours_thread_2_processes", "ours_thread", "processes of its own", "ours_thread", isolation="process"),
     )
 }

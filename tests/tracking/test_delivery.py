@@ -18,7 +18,7 @@ import mlflow
 import pytest
 from click.testing import CliRunner
 from mlflow import MlflowClient
-from serving import MLflowServer
+from serving import Gateway, MLflowServer
 from sklearn.datasets import load_iris
 from sklearn.tree import DecisionTreeClassifier
 
@@ -259,3 +259,27 @@ def test_a_server_that_is_killed_and_comes_back_has_everything_once(store: Mlflo
         assert list(trials["mean_test_score"]) == list(search.cv_results_["mean_test_score"])
         assert set(trials["status"]) == {"FINISHED"}
         assert client.get_run(search.study_.run_id).info.status == "FINISHED"
+
+
+@pytest.mark.slow
+def test_a_server_that_answers_5xx_for_a_while_has_everything_once(
+    store: MlflowClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with MLflowServer(tmp_path, store=store.tracking_uri) as server, Gateway(server.uri) as gateway:
+        mlflow.set_tracking_uri(gateway.uri)
+        mlflow.set_experiment("overloaded")
+
+        def scoring(estimator: Any, X: Any, y: Any) -> float:
+            if estimator.max_depth == 3:
+                gateway.answers[:] = [500, 502, 503, 504]
+            return float(estimator.score(X, y))
+
+        grid = {"max_depth": [1, 2, 3, 4, 5]}
+        search = GridSearchCV(DecisionTreeClassifier(random_state=0), grid, cv=3, scoring=scoring).fit(X, y)
+        assert not gateway.answers
+        assert "The tracking store is back" in caplog.text
+        trials = search.study_.trials
+        assert list(trials["mean_test_score"]) == list(search.cv_results_["mean_test_score"])
+        assert set(trials["status"]) == {"FINISHED"}
+        assert len(store.search_logged_models([search.study_.experiment_id])) == 6
+        assert store.get_run(search.study_.run_id).info.status == "FINISHED"
