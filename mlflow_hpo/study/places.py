@@ -66,15 +66,13 @@ def place_of(
     return _tracked(outer, wrapper, tracking)
 
 
-def settled_threads(n_threads: int | None, n_trials: int = 1) -> int | None:
+def settled_threads(n_threads: int | None) -> int | None:
     """Return how many threads each of TensorFlow's operations uses in this process; None where it is not loaded.
 
     Parameters
     ----------
     n_threads : int or None
         How many they are to use; None leaves that as it is.
-    n_trials : int
-        How many trials train at a time in this process.
 
     Raises
     ------
@@ -85,7 +83,7 @@ def settled_threads(n_threads: int | None, n_trials: int = 1) -> int | None:
         return None
     from mlflow_hpo.keras.threads import settle_threads
 
-    in_use = settle_threads(n_threads, n_trials)
+    in_use = settle_threads(n_threads)
     if n_threads not in (None, in_use):
         raise UnsupportedOptionError(
             f"Tracking(n_threads={n_threads}) comes too late: TensorFlow has been used in this process, and its "
@@ -103,7 +101,7 @@ def _shares_graphs(estimator: Any) -> bool:
 
 def _here(outer: ParallelBackendBase, wrapper: FoldWrapper, tracking: Tracking, n_workers: int) -> ParallelBackendBase:
     """Return the backend whose folds run in threads of this process, and in processes if the study is long."""
-    wrapper.n_threads = settled_threads(tracking.n_threads, n_workers)
+    wrapper.n_threads = settled_threads(tracking.n_threads)
     make_executor = partial(
         LocalExecutor,
         n_workers,

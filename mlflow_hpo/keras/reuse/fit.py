@@ -142,7 +142,7 @@ class _Fit:
                 callbacks.on_epoch_begin(epoch)
                 if followed:
                     twin.load(model)
-                logs = twin.renamed(twin.train_epoch(self.train, next_order()), model)
+                logs = twin.renamed(twin.train_epoch(self.train, next_order(), is_alone=pool.has_lent_one), model)
                 if followed:
                     twin.store(model)
                 logs.update(self._validate(twin, epoch))
@@ -159,7 +159,7 @@ class _Fit:
         if self.validation is None or not self.model._should_eval(epoch, self.validation_freq):
             return {}
         self.callbacks.on_test_begin()
-        logs = pythonify_logs(twin.renamed(twin.evaluate(self.validation), self.model))
+        logs = pythonify_logs(twin.renamed(twin.evaluate(self.validation, is_alone=pool.has_lent_one), self.model))
         self.callbacks.on_test_end(logs)
         return {f"val_{name}": value for name, value in logs.items()}
 

@@ -43,12 +43,18 @@ class TwinPool:
 
     def __init__(self, capacity: int = _CAPACITY) -> None:
         self.capacity = capacity
+        self._n_lent = 0
         self._lock = threading.Lock()
         self._idle: list[tuple[TwinKey, Twin]] = []
         self._refused: set[TwinKey] = set()
 
     def __len__(self) -> int:
         return len(self._idle)
+
+    @property
+    def has_lent_one(self) -> bool:
+        """Whether exactly one twin is at work."""
+        return self._n_lent == 1
 
     @contextmanager
     def lease(self, key: TwinKey, make: Callable[[], Twin]) -> Iterator[Twin]:
@@ -65,7 +71,8 @@ class TwinPool:
             raise NotReusable("it could not be compiled before")
         try:
             twin = self._take(lambda idle: idle == key) or make()
-            yield twin
+            with self._lending():
+                yield twin
         except NotReusable:
             self._refused.add(key)
             raise
@@ -86,7 +93,8 @@ class TwinPool:
 
         twin = self._take(matches)
         try:
-            yield twin
+            with self._lending():
+                yield twin
         finally:
             if twin is not None and key is not None:
                 self._give_back(key, twin)
@@ -95,6 +103,16 @@ class TwinPool:
         """Drop all idle twins."""
         with self._lock:
             self._idle.clear()
+
+    @contextmanager
+    def _lending(self) -> Iterator[None]:
+        with self._lock:
+            self._n_lent += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n_lent -= 1
 
     def _take(self, matches: Callable[[TwinKey], bool]) -> Twin | None:
         with self._lock:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from mlflow_hpo.keras._seeding import without_drawing
 from mlflow_hpo.keras.reuse.data import Data
 from mlflow_hpo.keras.reuse.errors import NotReusable
+from mlflow_hpo.keras.reuse.graph import Loop, compiled
 from mlflow_hpo.keras.reuse.key import metric_names
 from mlflow_hpo.keras.reuse.lifting import lift, read_scalars
 
@@ -78,49 +79,65 @@ class Twin:
         """
         key = (kind, data.spec)
         if key not in self._graphs:
-            build = {"train": self._train_graph, "evaluate": self._evaluate_graph, "predict": self._predict_graph}[kind]
-            self._graphs[key] = build(data.signature)
+            builders: dict[str, Callable[..., Callable[..., Any]]] = {
+                "train": self._train_graph,
+                "evaluate": self._evaluate_graph,
+                "predict": self._predict_graph,
+            }
+            self._graphs[key] = builders[kind](data.signature)
         return self._graphs[key]
 
-    def train_epoch(self, data: Data, order: tf.Tensor) -> dict[str, Any]:
-        """Train for one epoch and return its metrics."""
-        graph = self.compile("train", data)
-        return dict(graph(data.tensors, order, tf.constant(data.batch_size, tf.int64)))
+    def train_epoch(self, data: Data, order: tf.Tensor, *, is_alone: bool) -> dict[str, Any]:
+        """Train for one epoch and return its metrics.
 
-    def evaluate(self, data: Data) -> dict[str, Any]:
-        """Return the metrics on data."""
+        Parameters
+        ----------
+        data : Data
+        order : tf.Tensor of shape (rows,)
+            In which the rows are taken.
+        is_alone : bool
+            Whether no other fit runs in this process.
+        """
+        graph = self.compile("train", data)
+        batch_size = tf.constant(data.batch_size, tf.int64)
+        return dict(graph(data.tensors, order, batch_size, rows=data.rows, is_alone=is_alone))
+
+    def evaluate(self, data: Data, *, is_alone: bool) -> dict[str, Any]:
+        """Return the metrics on data; parameters as for `train_epoch`."""
         graph = self.compile("evaluate", data)
-        return dict(graph(data.tensors, tf.constant(data.batch_size, tf.int64)))
+        batch_size = tf.constant(data.batch_size, tf.int64)
+        return dict(graph(data.tensors, batch_size, rows=data.rows, is_alone=is_alone))
 
     def predict(self, data: Data) -> Any:
         """Return the outputs for data, of shape (rows, ...)."""
         graph = self.compile("predict", data)
         return graph(data.tensors, tf.constant(data.batch_size, tf.int64)).numpy()
 
-    def _train_graph(self, signature: Any) -> Callable[..., Any]:
+    def _train_graph(self, signature: Any) -> Loop:
         model = self._model
 
-        def train(data: Any, order: tf.Tensor, batch_size: tf.Tensor) -> dict[str, tf.Tensor]:
-            def step(start: tf.Tensor) -> tuple[tf.Tensor]:
-                rows = order[start : start + batch_size]
-                model.train_step(keras.tree.map_structure(lambda array: tf.gather(array, rows), data))
-                return (start + batch_size,)
+        def step(data: Any, order: tf.Tensor, batch_size: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+            rows = order[start : start + batch_size]
+            model.train_step(keras.tree.map_structure(lambda array: tf.gather(array, rows), data))
+            return start + batch_size
 
-            return _in_batches(model, step, tf.size(order, tf.int64))
+        def train(step: Any, data: Any, order: tf.Tensor, batch_size: tf.Tensor) -> dict[str, tf.Tensor]:
+            rows = tf.size(order, tf.int64)
+            return _in_batches(model, lambda start: step(data, order, batch_size, start), rows)
 
-        return _graph(train, signature, tf.TensorSpec((None,), tf.int64), tf.TensorSpec((), tf.int64))
+        return Loop(train, step, signature, tf.TensorSpec((None,), tf.int64), tf.TensorSpec((), tf.int64))
 
-    def _evaluate_graph(self, signature: Any) -> Callable[..., Any]:
+    def _evaluate_graph(self, signature: Any) -> Loop:
         model = self._model
 
-        def evaluate(data: Any, batch_size: tf.Tensor) -> dict[str, tf.Tensor]:
-            def step(start: tf.Tensor) -> tuple[tf.Tensor]:
-                model.test_step(_batch(data, start, batch_size))
-                return (start + batch_size,)
+        def step(data: Any, batch_size: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+            model.test_step(_batch(data, start, batch_size))
+            return start + batch_size
 
-            return _in_batches(model, step, _rows(data))
+        def evaluate(step: Any, data: Any, batch_size: tf.Tensor) -> dict[str, tf.Tensor]:
+            return _in_batches(model, lambda start: step(data, batch_size, start), _rows(data))
 
-        return _graph(evaluate, signature, tf.TensorSpec((), tf.int64))
+        return Loop(evaluate, step, signature, tf.TensorSpec((), tf.int64))
 
     def _predict_graph(self, signature: Any) -> Callable[..., Any]:
         model = self._model
@@ -139,7 +156,7 @@ class Twin:
             _, outputs = tf.while_loop(lambda n, _: n < steps, step, (zero, outputs), parallel_iterations=1)
             return outputs.concat()
 
-        return _graph(predict, signature, tf.TensorSpec((), tf.int64))
+        return compiled(predict, signature, tf.TensorSpec((), tf.int64))
 
 
 def weight_state(model: keras.Model) -> list[Any]:
@@ -180,18 +197,11 @@ def _assign(targets: list[Any], sources: list[Any]) -> None:
         target._value.assign(source._value)
 
 
-def _graph(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]:
-    graph: Callable[..., Any] = tf.function(function, input_signature=signature, autograph=False)
-    # Tracing now lets whatever cannot be traced fall back to Keras before any callback has heard of the fit.
-    graph.get_concrete_function()  # type: ignore[attr-defined]
-    return graph
-
-
 def _in_batches(model: keras.Model, step: Callable[..., Any], rows: tf.Tensor) -> dict[str, tf.Tensor]:
     for metric in model.metrics:
         metric.reset_state()
     start = tf.constant(0, tf.int64)
-    tf.while_loop(lambda start: start < rows, step, (start,), parallel_iterations=1)
+    tf.while_loop(lambda start: start < rows, lambda start: (step(start),), (start,), parallel_iterations=1)
     return dict(model.get_metrics_result())
 
 

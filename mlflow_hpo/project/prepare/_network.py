@@ -51,12 +51,10 @@ def check_network(study: StudyFile, estimator: Any, samples: Samples) -> None:
 
 def _settle_threads(config: StudySection) -> None:
     """Have TensorFlow use as many threads as in the trials that train here: with the first network that is settled."""
-    import joblib
-
     from mlflow_hpo.study.places import settled_threads
 
     if config.isolation is None and config.backend in (None, "threading"):
-        settled_threads(config.n_threads, joblib.effective_n_jobs(config.n_jobs))
+        settled_threads(config.n_threads)
 
 
 def _returning_a_network(function: Callable[..., Any]) -> Callable[..., Any]:

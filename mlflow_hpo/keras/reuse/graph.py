@@ -1,0 +1,119 @@
+"""Compiled graphs, and how their operations run: in turn on the calling thread, or handed out to TensorFlow's pool.
+
+Handing an operation out costs more than most operations of a small network take, and keeps a second core busy that
+other trials, or the process that delivers them, could use. Some large networks gain by it. So it is measured. The
+operations and the order of their effects are the same both ways, and so are the results.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from mlflow_hpo.keras.reuse.optimized import optimized
+
+_log = logging.getLogger(__name__)
+
+# The first calls are not measured: a study that begins keeps the other cores busy.
+_UNMEASURED = 10
+# Shorter calls have little to win: preparing a graph for the other way takes a tenth of a second.
+_WORTH_MEASURING = 0.1
+# Handing out takes cores that others could use, so it must be clearly faster.
+_CLEARLY_FASTER = 0.95
+
+
+def compiled(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]:
+    """Return the graph of a function, whose operations are handed out.
+
+    Parameters
+    ----------
+    function : callable
+        Made of TensorFlow's operations.
+    *signature : structure of tf.TensorSpec
+        One for each argument.
+    """
+    graph: Any = tf.function(function, input_signature=signature, autograph=False)
+    # Tracing now lets whatever cannot be traced fall back to Keras before any callback has heard of the fit.
+    graph.get_concrete_function()
+    return graph  # type: ignore[no-any-return]
+
+
+class Loop:
+    """A graph that is a loop of equal steps, run the way that was faster.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the step and the arguments, loops, and returns what a call is to return.
+    step : callable
+        Takes the arguments and where the step starts, an integer; returns where the next one does.
+    *signature : structure of tf.TensorSpec
+        One for each argument.
+    """
+
+    def __init__(self, function: Callable[..., Any], step: Callable[..., Any], *signature: Any) -> None:
+        alone = _to_run_in_turn(step, *signature, tf.TensorSpec((), tf.int64))
+        self._runs_in_turn = alone is not None
+        self._comparison = _compare()
+        self._hands_out = next(self._comparison)
+        with _in_turn(self._runs_in_turn):
+            self._graph = compiled(partial(function, alone or step), *signature)
+
+    def __call__(self, *arguments: Any, rows: int, is_alone: bool) -> Any:
+        """Return what the function returns.
+
+        Parameters
+        ----------
+        *arguments : structure of tf.Tensor
+        rows : int
+            What the duration grows with.
+        is_alone : bool
+            Whether no other fit runs in this process; several of them have the cores to share, and run in turn.
+        """
+        begin = time.perf_counter()
+        with _in_turn(self._runs_in_turn and not (is_alone and self._hands_out)):
+            result = self._graph(*arguments)
+        if is_alone:
+            self._hands_out = self._comparison.send(_Call(time.perf_counter() - begin, rows))
+        return result
+
+
+class _Call(NamedTuple):
+    seconds: float
+    rows: int
+
+    def is_clearly_faster(self, than: _Call) -> bool:
+        return self.seconds / self.rows < _CLEARLY_FASTER * than.seconds / than.rows
+
+
+def _compare() -> Generator[bool, _Call, None]:
+    """Yield whether the next call hands out; is sent how long it took."""
+    for _ in range(_UNMEASURED):
+        yield False
+    in_turn = yield False
+    hands_out = in_turn.seconds > _WORTH_MEASURING
+    if hands_out:
+        yield True  # prepares the graph
+        hands_out = (yield True).is_clearly_faster(in_turn)
+    while True:
+        yield hands_out
+
+
+def _to_run_in_turn(step: Callable[..., Any], *signature: Any) -> Callable[..., Any] | None:
+    """Return a step that can be run in turn; None if there is none."""
+    if tf.config.list_logical_devices("GPU"):  # operations on several devices wait for each other
+        return None
+    try:
+        return optimized(step, *signature)
+    except Exception as reason:  # whatever it is, the step itself may do, or raises it again
+        _log.debug("A step cannot be optimized by itself: %s", reason)
+        return None
+
+
+def _in_turn(is_wanted: bool) -> Any:
+    return tf.experimental.function_executor_type("SINGLE_THREADED_EXECUTOR" if is_wanted else "")
