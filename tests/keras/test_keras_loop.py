@@ -53,18 +53,21 @@ def loops() -> list[Loop]:
 
 @pytest.mark.parametrize("faster", [0.0, np.inf], ids=["in turn", "handed out"])
 def test_both_ways_round_as_keras_does(monkeypatch, faster):
-    monkeypatch.setattr(graph, "_UNMEASURED", 1)
+    monkeypatch.setattr(graph, "_UNMEASURED", 1e-9)
     monkeypatch.setattr(graph, "_WORTH_MEASURING", 0.0)
     monkeypatch.setattr(graph, "_CLEARLY_FASTER", faster)
-    shared, fresh = trained(8), trained(8, reuse=False)
+    shared, fresh = trained(10), trained(10, reuse=False)
     assert [(loop._runs_in_turn, loop._hands_out) for loop in loops()] == [(True, faster > 0)] * 2
     assert shared.history_ == fresh.history_
     for got, expected in zip(shared.model_.get_weights(), fresh.model_.get_weights(), strict=True):
         np.testing.assert_array_equal(got, expected)
 
 
-def test_short_calls_are_not_compared():
-    trained(graph._UNMEASURED + 4)
+def test_short_calls_are_not_compared(monkeypatch):
+    monkeypatch.setattr(graph, "_UNMEASURED", 1e-9)
+    monkeypatch.setattr(graph, "_WORTH_MEASURING", 60.0)
+    monkeypatch.setattr(graph, "_CLEARLY_FASTER", np.inf)
+    trained(10)
     assert [loop._hands_out for loop in loops()] == [False, False]
 
 
@@ -73,15 +76,16 @@ def test_short_calls_are_not_compared():
 )
 def test_handing_out_must_be_clearly_faster(in_turn, handed_out, expected):
     comparison = graph._compare()
+    begun, in_turn, handed_out = 8 * [(1.0, 10)], [(5.0, 10), (in_turn, 10)], [(9.0, 20), (2 * handed_out, 20)]
+    preparing, slow, after = (30.0, 10), (4.0, 10), 2 * [(1.0, 10)]
     ways = [next(comparison)]
-    # The second of the two calls that hand out has twice the rows, and takes twice as long.
-    for seconds, rows in [(9.0, 10)] * graph._UNMEASURED + [(in_turn, 10), (9.0, 10), (2 * handed_out, 20), (9.0, 10)]:
+    for seconds, rows in [*begun, *in_turn, slow, preparing, *handed_out, slow, *after]:
         ways.append(comparison.send(graph._Call(seconds, rows)))
-    assert ways == [False] * (graph._UNMEASURED + 1) + [True, True, expected, expected]
+    assert ways == [False] * 11 + [True] * 4 + [expected] * 3
 
 
 def test_fits_side_by_side_run_in_turn(monkeypatch):
-    monkeypatch.setattr(graph, "_UNMEASURED", 0)
+    monkeypatch.setattr(graph, "_UNMEASURED", 1e-9)
     monkeypatch.setattr(graph, "_WORTH_MEASURING", 0.0)
     monkeypatch.setattr(graph, "_CLEARLY_FASTER", np.inf)
     together = threading.Barrier(2)

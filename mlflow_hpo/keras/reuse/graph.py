@@ -19,8 +19,10 @@ from mlflow_hpo.keras.reuse.optimized import optimized
 
 _log = logging.getLogger(__name__)
 
-# The first calls are not measured: a study that begins keeps the other cores busy.
-_UNMEASURED = 10
+# Seconds of calls that are not measured: a study that begins keeps the other cores busy.
+_UNMEASURED = 8.0
+# How many calls of each way are measured; the fastest counts.
+_MEASURED = 3
 # Shorter calls have little to win: preparing a graph for the other way takes a tenth of a second.
 _WORTH_MEASURING = 0.1
 # Handing out takes cores that others could use, so it must be clearly faster.
@@ -87,21 +89,28 @@ class _Call(NamedTuple):
     seconds: float
     rows: int
 
-    def is_clearly_faster(self, than: _Call) -> bool:
-        return self.seconds / self.rows < _CLEARLY_FASTER * than.seconds / than.rows
-
 
 def _compare() -> Generator[bool, _Call, None]:
     """Yield whether the next call hands out; is sent how long it took."""
-    for _ in range(_UNMEASURED):
-        yield False
-    in_turn = yield False
-    hands_out = in_turn.seconds > _WORTH_MEASURING
+    unmeasured, seconds = _UNMEASURED, 0.0
+    while unmeasured > 0:
+        seconds = (yield False).seconds
+        unmeasured -= seconds
+    hands_out = seconds > _WORTH_MEASURING
     if hands_out:
+        in_turn = yield from _fastest(hands_out=False)
         yield True  # prepares the graph
-        hands_out = (yield True).is_clearly_faster(in_turn)
+        hands_out = (yield from _fastest(hands_out=True)) < _CLEARLY_FASTER * in_turn
     while True:
         yield hands_out
+
+
+def _fastest(hands_out: bool) -> Generator[bool, _Call, float]:
+    """Return the seconds a row takes."""
+    calls = []
+    for _ in range(_MEASURED):
+        calls.append((yield hands_out))
+    return min(call.seconds / call.rows for call in calls)
 
 
 def _to_run_in_turn(step: Callable[..., Any], *signature: Any) -> Callable[..., Any] | None:
