@@ -209,5 +209,6 @@ SEARCHES = {
         Search("widths", "Digits, MLP, 12 widths (12 graphs)", mlp, digits, _widths),
         Search("cnn", "CNN 28x28, 2,000 images", cnn, images, _rates),
         Search("mlp784", "MLP 784-128-10, 10,000 rows", wide_mlp, wide_rows, _rates),
+        Search("mlp784_long", "MLP 784-128-10, 48 candidates", wide_mlp, wide_rows, _rates, n_candidates=48),
     )
 }

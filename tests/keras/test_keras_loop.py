@@ -41,6 +41,26 @@ def network(l2: float = 0.01) -> keras.Model:
     return model
 
 
+def sequences(units: int = 8) -> keras.Model:
+    """Return a network whose operations TensorFlow puts in another order the more it knows of their shapes."""
+    tokens = layers.Input((12,), dtype="int64")
+    embedded = layers.Embedding(50, units)(tokens)
+    x = embedded + layers.MultiHeadAttention(2, 4, dropout=0.1)(embedded, embedded)
+    x = layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))
+    model = keras.Model(tokens, layers.Dense(2, "softmax")(x))
+    model.compile("adamw", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def upsampled(groups: int = 2) -> keras.Model:
+    image = layers.Input((8, 8, 1))
+    x = layers.Conv2DTranspose(4, 3, strides=2, activation="gelu")(layers.GaussianNoise(0.1)(image))
+    x = layers.GlobalAveragePooling2D()(layers.GroupNormalization(groups)(x))
+    model = keras.Model(image, layers.Dense(2, "softmax")(x))
+    model.compile("rmsprop", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
 def trained(epochs: int, **settings: object) -> KerasClassifier:
     estimator = KerasClassifier(network, epochs=epochs, validation_split=0.2, verbose=0, random_state=1, **settings)
     return estimator.fit(X, Y)
@@ -57,10 +77,25 @@ def test_both_ways_round_as_keras_does(monkeypatch, faster):
     monkeypatch.setattr(graph, "_WORTH_MEASURING", 0.0)
     monkeypatch.setattr(graph, "_CLEARLY_FASTER", faster)
     shared, fresh = trained(10), trained(10, reuse=False)
-    assert [(loop._runs_in_turn, loop._hands_out) for loop in loops()] == [(True, faster > 0)] * 2
+    assert [(loop._can_run_in_turn, loop._hands_out) for loop in loops()] == [(True, faster > 0)] * 2
     assert shared.history_ == fresh.history_
     for got, expected in zip(shared.model_.get_weights(), fresh.model_.get_weights(), strict=True):
         np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("rows", [80, 90], ids=["whole batches", "a rest"])
+@pytest.mark.parametrize("create", [sequences, upsampled])
+def test_what_is_known_of_a_batch_is_what_keras_knows(create, rows):
+    features = np.random.default_rng(0).integers(0, 50, (90, 12)) if create is sequences else X
+    settings = {"epochs": 3, "batch_size": 16, "verbose": 0, "random_state": 1}
+    shared = KerasClassifier(create, **settings).fit(features[:rows], Y[:rows])
+    assert [loop._can_run_in_turn for loop in loops()] == [True]
+    fresh = KerasClassifier(create, reuse=False, **settings).fit(features[:rows], Y[:rows])
+    assert shared.history_ == fresh.history_
+    for got, expected in zip(shared.model_.get_weights(), fresh.model_.get_weights(), strict=True):
+        np.testing.assert_array_equal(got, expected)
+    for some in (features[:rows], features[:16], features[:21]):
+        np.testing.assert_array_equal(shared.predict_proba(some), fresh.predict_proba(some))
 
 
 def test_short_calls_are_not_compared(monkeypatch):
@@ -110,14 +145,24 @@ def test_fits_side_by_side_run_in_turn(monkeypatch):
 
 @pytest.mark.parametrize("steps", [tf.cond, tf.while_loop], ids=["a condition", "a loop"])
 def test_steps_that_control_their_flow_are_handed_out(steps):
-    def step(x: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+    total = tf.Variable(0)
+
+    def step(batch: tf.Tensor) -> None:
         if steps is tf.cond:
-            return start + tf.cond(start > 1, lambda: x, lambda: 2 * x)
-        return tf.while_loop(lambda n: n < start + x, lambda n: (n + 1,), (start,))[0]
+            added = tf.cond(batch > 1, lambda: batch, lambda: 10 * batch)
+        else:
+            added = tf.while_loop(lambda n: n < 4, lambda n: (n + 3,), (batch,))[0]
+        total.assign_add(added)
 
-    def function(step, x: tf.Tensor) -> tf.Tensor:
-        return tf.while_loop(lambda n: n < 10, lambda n: (step(x, n),), (tf.constant(0, tf.int64),))[0]
+    def function(step, limit: tf.Tensor) -> tf.Tensor:
+        def body(n: tf.Tensor) -> tuple[tf.Tensor]:
+            step(n)
+            return (n + 1,)
 
-    loop = Loop(function, step, tf.TensorSpec((), tf.int64))
-    assert not loop._runs_in_turn
-    assert int(loop(tf.constant(3, tf.int64), rows=1, is_alone=True)) in (10, 12)
+        return tf.while_loop(lambda n: n < limit, body, (tf.constant(0),))[0]
+
+    number = tf.TensorSpec((), tf.int32)
+    loop = Loop(function, step, number, number)
+    assert not loop._can_run_in_turn
+    loop(tf.constant(4), rows=1, is_alone=True)
+    assert total.numpy() == (0 + 10 + 2 + 3 if steps is tf.cond else 6 + 4 + 5 + 6)

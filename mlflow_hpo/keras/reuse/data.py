@@ -36,8 +36,18 @@ class Data:
         return -(-self.rows // self.batch_size)
 
     @property
+    def batch_rows(self) -> int | None:
+        """Rows of each batch, None where the last has fewer: what Keras knows of it enters how TensorFlow rounds."""
+        return None if self.rows % self.batch_size else self.batch_size
+
+    @property
+    def batch_signature(self) -> Any:
+        """Tensor specs of a batch."""
+        return keras.tree.map_structure(lambda t: tf.TensorSpec((self.batch_rows, *t.shape[1:]), t.dtype), self.tensors)
+
+    @property
     def spec(self) -> str:
-        """What a compiled graph depends on: structure, shapes beyond the rows, and dtypes."""
+        """What a twin depends on: structure, shapes beyond the rows, and dtypes."""
         return str(keras.tree.map_structure(lambda t: f"{t.shape[1:]}{t.dtype.name}", self.tensors))
 
     @property

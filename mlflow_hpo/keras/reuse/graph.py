@@ -53,18 +53,24 @@ class Loop:
     function : callable
         Takes the step and the arguments, loops, and returns what a call is to return.
     step : callable
-        Takes the arguments and where the step starts, an integer; returns where the next one does.
+        Takes a batch; called for its effects.
+    batch : structure of tf.TensorSpec
+        Of a batch.
     *signature : structure of tf.TensorSpec
         One for each argument.
     """
 
-    def __init__(self, function: Callable[..., Any], step: Callable[..., Any], *signature: Any) -> None:
-        alone = _to_run_in_turn(step, *signature, tf.TensorSpec((), tf.int64))
-        self._runs_in_turn = alone is not None
+    def __init__(self, function: Callable[..., Any], step: Callable[[Any], Any], batch: Any, *signature: Any) -> None:
         self._comparison = _compare()
         self._hands_out = next(self._comparison)
-        with _in_turn(self._runs_in_turn):
-            self._graph = compiled(partial(function, alone or step), *signature)
+        try:
+            with _in_turn(True):
+                self._graph = compiled(partial(function, optimized(step, batch)), *signature)
+            self._can_run_in_turn = True
+        except Exception as reason:  # whatever it is, TensorFlow's own way may do, or raises it again
+            _log.debug("Steps are not run in turn: %s", reason)
+            self._graph = compiled(partial(function, step), *signature)
+            self._can_run_in_turn = False
 
     def __call__(self, *arguments: Any, rows: int, is_alone: bool) -> Any:
         """Return what the function returns.
@@ -78,7 +84,7 @@ class Loop:
             Whether no other fit runs in this process; several of them have the cores to share, and run in turn.
         """
         begin = time.perf_counter()
-        with _in_turn(self._runs_in_turn and not (is_alone and self._hands_out)):
+        with _in_turn(self._can_run_in_turn and not (is_alone and self._hands_out)):
             result = self._graph(*arguments)
         if is_alone:
             self._hands_out = self._comparison.send(_Call(time.perf_counter() - begin, rows))
@@ -111,17 +117,6 @@ def _fastest(hands_out: bool) -> Generator[bool, _Call, float]:
     for _ in range(_MEASURED):
         calls.append((yield hands_out))
     return min(call.seconds / call.rows for call in calls)
-
-
-def _to_run_in_turn(step: Callable[..., Any], *signature: Any) -> Callable[..., Any] | None:
-    """Return a step that can be run in turn; None if there is none."""
-    if tf.config.list_logical_devices("GPU"):  # operations on several devices wait for each other
-        return None
-    try:
-        return optimized(step, *signature)
-    except Exception as reason:  # whatever it is, the step itself may do, or raises it again
-        _log.debug("A step cannot be optimized by itself: %s", reason)
-        return None
 
 
 def _in_turn(is_wanted: bool) -> Any:

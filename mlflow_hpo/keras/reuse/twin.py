@@ -36,7 +36,7 @@ class Twin:
         self._weights = weight_state(self._model)
         self._optimizer = self._model.optimizer.variables
         self._names = metric_names(self._model)
-        self._graphs: dict[tuple[str, str], Callable[..., Any]] = {}
+        self._graphs: dict[tuple[str, str, int | None], Callable[..., Any]] = {}
 
     def load(self, model: keras.Model) -> None:
         """Take over all of a network's state: weights, seeds, optimizer."""
@@ -77,14 +77,14 @@ class Twin:
         data : Data
             Data of the kind that it gets.
         """
-        key = (kind, data.spec)
+        key = (kind, data.spec, data.batch_rows)
         if key not in self._graphs:
             builders: dict[str, Callable[..., Callable[..., Any]]] = {
                 "train": self._train_graph,
                 "evaluate": self._evaluate_graph,
                 "predict": self._predict_graph,
             }
-            self._graphs[key] = builders[kind](data.signature)
+            self._graphs[key] = builders[kind](data)
         return self._graphs[key]
 
     def train_epoch(self, data: Data, order: tf.Tensor, *, is_alone: bool) -> dict[str, Any]:
@@ -113,41 +113,43 @@ class Twin:
         graph = self.compile("predict", data)
         return graph(data.tensors, tf.constant(data.batch_size, tf.int64)).numpy()
 
-    def _train_graph(self, signature: Any) -> Loop:
-        model = self._model
-
-        def step(data: Any, order: tf.Tensor, batch_size: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
-            rows = order[start : start + batch_size]
-            model.train_step(keras.tree.map_structure(lambda array: tf.gather(array, rows), data))
-            return start + batch_size
+    def _train_graph(self, like: Data) -> Loop:
+        model, batch_signature = self._model, like.batch_signature
 
         def train(step: Any, data: Any, order: tf.Tensor, batch_size: tf.Tensor) -> dict[str, tf.Tensor]:
-            rows = tf.size(order, tf.int64)
-            return _in_batches(model, lambda start: step(data, order, batch_size, start), rows)
+            def train_batch(start: tf.Tensor) -> tuple[tf.Tensor]:
+                rows = order[start : start + batch_size]
+                batch = keras.tree.map_structure(lambda array: tf.gather(array, rows), data)
+                step(_shaped(batch, batch_signature))
+                return (start + batch_size,)
 
-        return Loop(train, step, signature, tf.TensorSpec((None,), tf.int64), tf.TensorSpec((), tf.int64))
+            return _in_batches(model, train_batch, tf.size(order, tf.int64))
 
-    def _evaluate_graph(self, signature: Any) -> Loop:
-        model = self._model
+        numbers = tf.TensorSpec((None,), tf.int64), tf.TensorSpec((), tf.int64)
+        return Loop(train, model.train_step, batch_signature, like.signature, *numbers)
 
-        def step(data: Any, batch_size: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
-            model.test_step(_batch(data, start, batch_size))
-            return start + batch_size
+    def _evaluate_graph(self, like: Data) -> Loop:
+        model, batch_signature = self._model, like.batch_signature
 
         def evaluate(step: Any, data: Any, batch_size: tf.Tensor) -> dict[str, tf.Tensor]:
-            return _in_batches(model, lambda start: step(data, batch_size, start), _rows(data))
+            def evaluate_batch(start: tf.Tensor) -> tuple[tf.Tensor]:
+                step(_shaped(_batch(data, start, batch_size), batch_signature))
+                return (start + batch_size,)
 
-        return Loop(evaluate, step, signature, tf.TensorSpec((), tf.int64))
+            return _in_batches(model, evaluate_batch, _rows(data))
 
-    def _predict_graph(self, signature: Any) -> Callable[..., Any]:
-        model = self._model
+        return Loop(evaluate, model.test_step, batch_signature, like.signature, tf.TensorSpec((), tf.int64))
+
+    def _predict_graph(self, like: Data) -> Callable[..., Any]:
+        model, batch_signature = self._model, like.batch_signature
 
         def predict(data: Any, batch_size: tf.Tensor) -> tf.Tensor:
             rows = _rows(data)
             steps = (rows + batch_size - 1) // batch_size
 
             def step(number: tf.Tensor, outputs: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-                output = model.predict_step(_batch(data, number * batch_size, batch_size))
+                batch = _shaped(_batch(data, number * batch_size, batch_size), batch_signature)
+                output = model.predict_step(batch)
                 return number + 1, outputs.write(tf.cast(number, tf.int32), output)
 
             dtype = model.outputs[0].dtype
@@ -156,7 +158,7 @@ class Twin:
             _, outputs = tf.while_loop(lambda n, _: n < steps, step, (zero, outputs), parallel_iterations=1)
             return outputs.concat()
 
-        return compiled(predict, signature, tf.TensorSpec((), tf.int64))
+        return compiled(predict, like.signature, tf.TensorSpec((), tf.int64))
 
 
 def weight_state(model: keras.Model) -> list[Any]:
@@ -201,7 +203,7 @@ def _in_batches(model: keras.Model, step: Callable[..., Any], rows: tf.Tensor) -
     for metric in model.metrics:
         metric.reset_state()
     start = tf.constant(0, tf.int64)
-    tf.while_loop(lambda start: start < rows, lambda start: (step(start),), (start,), parallel_iterations=1)
+    tf.while_loop(lambda start: start < rows, step, (start,), parallel_iterations=1)
     return dict(model.get_metrics_result())
 
 
@@ -211,3 +213,7 @@ def _rows(data: Any) -> tf.Tensor:
 
 def _batch(data: Any, start: tf.Tensor, batch_size: tf.Tensor) -> Any:
     return keras.tree.map_structure(lambda array: array[start : start + batch_size], data)
+
+
+def _shaped(batch: Any, signature: Any) -> Any:
+    return keras.tree.map_structure(lambda tensor, spec: tf.ensure_shape(tensor, spec.shape), batch, signature)
