@@ -68,27 +68,37 @@ def test_the_folds_of_a_trial_meet_and_nobody_idles() -> None:
     assert len(at[2]) == 2  # the last folds go to whoever is free
 
 
-@pytest.mark.parametrize("seconds", [1e9, 0.0])
-def test_processes_join_a_long_study_only(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "busy", "join"),
+    [(1e9, 9.0, False), (0.0, -1.0, False), (0.0, 9.0, True)],
+    ids=["short", "busy", "long"],
+)
+def test_processes_join_a_long_study_whose_threads_wait(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, busy: float, join: bool
+) -> None:
     monkeypatch.setattr(local, "WORTH_PROCESSES_SECONDS", seconds)
+    monkeypatch.setattr(local, "_BUSY", busy)
+    monkeypatch.setattr(local, "_WATCHED_SECONDS", 0.0)
     executor = LocalExecutor(2, hear, 1, may_start_processes=True)
     numbers = iter((trial, number) for trial in range(10_000) for number in range(3))
     seen: list[int] = []
-    deadline = time.monotonic() + (1.0 if seconds else TIMEOUT)
+    deadline = time.monotonic() + (TIMEOUT if join else 1.0)
     # Threads have gone once each process has had its first fold.
     while time.monotonic() < deadline and (len(set(seen[-20:])) != 2 or os.getpid() in seen[-20:]):
         waiting = [executor.submit(task(*next(numbers), n_trials=10_000)) for _ in range(4)]
         seen += pids([future.result(TIMEOUT) for future in waiting])
     executor.close()
-    if seconds:
-        assert set(seen) == {os.getpid()}
-    else:
+    if join:
         assert seen[0] == os.getpid()
         assert len(set(seen) - {os.getpid()}) == 2
+    else:
+        assert set(seen) == {os.getpid()}
 
 
 def test_what_cannot_travel_stays_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "WORTH_PROCESSES_SECONDS", 0.0)
+    monkeypatch.setattr(local, "_WATCHED_SECONDS", 0.0)
+    monkeypatch.setattr(local, "_BUSY", 9.0)
     executor = LocalExecutor(2, hear, 1, may_start_processes=True)
     futures = [executor.submit(task(trial, held=threading.Lock())) for trial in range(20)]
     assert set(pids([future.result(TIMEOUT) for future in futures])) == {os.getpid()}

@@ -1,13 +1,15 @@
 """`LocalExecutor`: the workers of this machine, threads that begin at once and processes where a study is long.
 
 Threads share the compiled graphs of this process, and Python's lock. Processes share neither, and import for seconds
-before they begin: they are started beside the threads when enough is left to do, and each takes the place of a thread
-with its first fold. Where a fold runs makes no difference to its result: operations use as many threads everywhere.
+before they begin: they are started beside the threads when enough is left to do and the lock leaves cores idle, and
+each takes the place of a thread with its first fold. Where a fold runs makes no difference to its result: operations
+use as many threads everywhere.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +26,10 @@ from mlflow_hpo.study.fold import FoldEvent, FoldOutcome, FoldTask
 
 # Two processes import TensorFlow for some ten seconds of the cores that threads could use. See ARCHITECTURE.md.
 WORTH_PROCESSES_SECONDS = 60.0
+# Threads that keep their cores as busy as this do not wait for Python's lock: processes would be no faster.
+_BUSY = 0.8
+# For so long it is seen how busy they are: what delivers imports beside the first folds.
+_WATCHED_SECONDS = 15.0
 # The first folds compile their graphs, which tells nothing of the others, unless training takes much longer than that.
 _COMPILING_SECONDS = 10.0
 # A fold that reports nothing cannot be ended; it is left alone then.
@@ -57,6 +63,7 @@ class LocalExecutor:
         self._may_start_processes = may_start_processes
         self._fastest = math.inf
         self._n_ended = 0
+        self._since: tuple[float, float] | None = None
         self._lock = threading.Lock()
         self._crew.hire(n_workers, self._thread)
 
@@ -107,11 +114,21 @@ class LocalExecutor:
             if self._n_ended <= self.n_workers and seconds < _COMPILING_SECONDS:
                 return
             self._fastest = min(self._fastest, seconds)
-            if not self._may_start_processes or self._seconds_left(task) < WORTH_PROCESSES_SECONDS:
+            is_long = self._may_start_processes and self._seconds_left(task) >= WORTH_PROCESSES_SECONDS
+            if not is_long or self._busy() > _BUSY:
                 return
             self._may_start_processes = False
         if self._travels(task):
             self._crew.hire(self.n_workers, self._process)
+
+    def _busy(self) -> float:
+        """Return the share of its workers' cores that this process has used since this was first asked; 1 at first."""
+        now = time.monotonic(), time.process_time()
+        if self._since is None:
+            self._since = now
+        seconds, cpu_seconds = (later - earlier for later, earlier in zip(now, self._since, strict=True))
+        n_cores = min(self.n_workers, os.cpu_count() or 1)
+        return cpu_seconds / seconds / n_cores if seconds > _WATCHED_SECONDS else 1.0
 
     def _seconds_left(self, task: FoldTask) -> float:
         """Return how long the folds after this one take, in one call of the search, if all are as the fastest."""
