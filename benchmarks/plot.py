@@ -22,7 +22,7 @@ _LEGEND = {
 
 def write_plot(records: Records, path: Path) -> bool:
     """Draw the picture, if matplotlib is installed and there is something to draw; return whether it was drawn."""
-    searches = [name for name in SEARCHES if any(records.median(name, other.name) for other in with_workers(1))]
+    searches = [name for name in SEARCHES if _n_measured(records, name) > 1]
     if not searches or importlib.util.find_spec("matplotlib") is None:
         return False
     from matplotlib.figure import Figure
@@ -45,6 +45,10 @@ def write_plot(records: Records, path: Path) -> bool:
     figure.suptitle((" " if columns > 1 else "\n").join(title))
     figure.savefig(path, dpi=110)
     return True
+
+
+def _n_measured(records: Records, search: str) -> int:
+    return sum(records.median(search, contender.name) is not None for contender in with_workers(1))
 
 
 def _panel(axis: Any, records: Records, search: str) -> None:
