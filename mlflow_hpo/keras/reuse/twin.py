@@ -79,12 +79,8 @@ class Twin:
         """
         key = (kind, data.spec, data.batch_rows)
         if key not in self._graphs:
-            builders: dict[str, Callable[..., Callable[..., Any]]] = {
-                "train": self._train_graph,
-                "evaluate": self._evaluate_graph,
-                "predict": self._predict_graph,
-            }
-            self._graphs[key] = builders[kind](data)
+            build = {"train": self._train_graph, "evaluate": self._evaluate_graph, "predict": self._predict_graph}[kind]
+            self._graphs[key] = build(data)
         return self._graphs[key]
 
     def train_epoch(self, data: Data, order: tf.Tensor, *, is_alone: bool) -> dict[str, Any]:
@@ -113,7 +109,7 @@ class Twin:
         graph = self.compile("predict", data)
         return graph(data.tensors, tf.constant(data.batch_size, tf.int64)).numpy()
 
-    def _train_graph(self, like: Data) -> Loop:
+    def _train_graph(self, like: Data) -> Callable[..., Any]:
         model, batch_signature = self._model, like.batch_signature
 
         def train(step: Any, data: Any, order: tf.Tensor, batch_size: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -128,7 +124,7 @@ class Twin:
         numbers = tf.TensorSpec((None,), tf.int64), tf.TensorSpec((), tf.int64)
         return Loop(train, model.train_step, batch_signature, like.signature, *numbers)
 
-    def _evaluate_graph(self, like: Data) -> Loop:
+    def _evaluate_graph(self, like: Data) -> Callable[..., Any]:
         model, batch_signature = self._model, like.batch_signature
 
         def evaluate(step: Any, data: Any, batch_size: tf.Tensor) -> dict[str, tf.Tensor]:
