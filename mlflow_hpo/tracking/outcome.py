@@ -74,7 +74,7 @@ def register_best(
     """
     client = connect(tracking_uri)
     study = read_study_run(run_id, tracking_uri)
-    best = best_trial_of(study, tracking_uri)
+    best = best_trial_of(study, client)
     trial = client.get_run(best.run_id)
     return register_model(
         client,

@@ -106,11 +106,18 @@ def best_trial(run_id: str, tracking_uri: str | None = None) -> TrialRecord:
     NotFoundError
         There is no such study, or no trial of it has a score.
     """
-    return best_trial_of(read_study_run(run_id, tracking_uri), tracking_uri)
+    return best_trial_of(read_study_run(run_id, tracking_uri), connect(tracking_uri))
 
 
-def best_trial_of(study: Run, tracking_uri: str | None = None) -> TrialRecord:
+def best_trial_of(study: Run, client: MlflowClient) -> TrialRecord:
     """Return the best trial of a study whose run has been read.
+
+    Parameters
+    ----------
+    study : Run
+        The study's run.
+    client : MlflowClient
+        Of its store.
 
     Raises
     ------
@@ -120,7 +127,7 @@ def best_trial_of(study: Run, tracking_uri: str | None = None) -> TrialRecord:
     best = study.data.tags.get(names.BEST_TRIAL)
     if best is None:
         raise NotFoundError(f"No trial of study {study.info.run_id} has a score.")
-    return _record(connect(tracking_uri).get_run(best), study.data.tags[names.METRIC])
+    return _record(client.get_run(best), study.data.tags[names.METRIC])
 
 
 def _record(run: Run, metric: str) -> TrialRecord:

@@ -137,8 +137,10 @@ def run(study_file: str, experiment_name: str | None, tracking_uri: str | None, 
     from mlflow_hpo.project.cli import _console
     from mlflow_hpo.project.launch import run_study
     from mlflow_hpo.project.prepare import prepare
+    from mlflow_hpo.tracking.delivery import courier
 
     choose_store(tracking_uri, experiment_name)
+    courier().start()  # which imports for seconds, beside TensorFlow here
     prepared = prepare(study)
     if not quiet:
         _console.show_plan(prepared)

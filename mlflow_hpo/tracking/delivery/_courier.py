@@ -22,8 +22,10 @@ _logger = logging.getLogger(__name__)
 
 # Where all cores are busy, trials come first, and a quarter of a core is enough to keep up: from its first import on.
 _NICENESS = 5
+# scipy's functions do not know their modules: skops, when it is imported, asks each module for each of them, in the
+# order of their import. After MLflow and all that it brings that takes a second, now a tenth.
 _PROGRAM = (
-    f"import os, sys; os.nice({_NICENESS}); sys.path += {{path!r}}; "
+    f"import os, sys; os.nice({_NICENESS}); sys.path += {{path!r}}; import scipy.special; "
     "from mlflow_hpo.tracking.delivery._process import main; main()"
 )
 # Deaths without an answer between them.
@@ -77,10 +79,11 @@ class Courier:
         self._waiting: dict[int, _Waiting] = {}
         self._numbers = itertools.count()
         self._deaths = 0
+        self._has_opened = False
         self._lock = threading.RLock()
 
     def start(self) -> None:
-        """Start the process, if it does not run: what it imports takes a second."""
+        """Start the process, if it does not run: what it imports takes seconds."""
         with self._lock:
             if self._process is None:
                 self._spawn()
@@ -89,6 +92,7 @@ class Courier:
         """Begin to deliver a spool."""
         with self._lock:
             self._open[str(spool.folder)] = _Open(spool)
+            self._has_opened = True
             self.start()
             self._send(_opening(str(spool.folder)))
 
@@ -148,12 +152,23 @@ class Courier:
             stderr=errors,
             env={**os.environ, **_ENVIRONMENT},
             text=True,
-            # Ctrl-C is for the study: it ends, and its last records are delivered.
-            start_new_session=True,
+            # Ctrl-C is for the study: it ends, and its last records are delivered. Not a session of its own: Linux
+            # shares cores out among sessions first, and niceness counts only inside of one.
+            process_group=0,
         )
         errors.close()
-        atexit.register(_end, self._process)
+        atexit.register(self._end, self._process)
         threading.Thread(target=self._listen, args=(self._process,), name="mlflow-hpo-courier", daemon=True).start()
+
+    def _end(self, process: subprocess.Popen[str]) -> None:
+        """Let the process go: it ends with its input, and at once where it has never had anything to do."""
+        if not self._has_opened:
+            process.kill()
+        if process.stdin is not None:
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=_END_SECONDS)
 
     def _send(self, question: dict[str, Any]) -> None:
         if self._process is None:  # given up: who waits is told so
@@ -225,15 +240,6 @@ class Courier:
 def _opening(folder: str) -> dict[str, Any]:
     """Return the question that begins a delivery. Who may write may have changed since the process was started."""
     return {"ask": "open", "spool": folder, "environment": {**os.environ, **_ENVIRONMENT}}
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """Let the process go: it ends with its input."""
-    if process.stdin is not None:
-        with contextlib.suppress(OSError):
-            process.stdin.close()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=_END_SECONDS)
 
 
 _couriers: dict[int, Courier] = {}

@@ -24,7 +24,7 @@ from mlflow_hpo.tracking.delivery._batches import Batches
 from mlflow_hpo.tracking.delivery._errors import StoreAwayError, passes
 from mlflow_hpo.tracking.delivery._keeper import ModelKeeper
 from mlflow_hpo.tracking.note import study_note
-from mlflow_hpo.tracking.read import best_trial_of, children_of, model_ids, read_study_run
+from mlflow_hpo.tracking.read import best_trial_of, children_of, model_ids
 from mlflow_hpo.tracking.records import (
     BestNoted,
     Concluded,
@@ -246,10 +246,10 @@ class Delivery:
     def _tell_of_best(self) -> None:
         """Write the note on the study's run, and the view of its trials now that their metrics are known."""
         uri = self._address.tracking_uri
-        study = read_study_run(self._address.run_id, uri)
+        study = self._client.get_run(self._address.run_id)
         if names.BEST_TRIAL not in study.data.tags:
             return
-        best = best_trial_of(study, uri)
+        best = best_trial_of(study, self._client)
         kept = model_ids(study) or model_ids(self._client.get_run(best.run_id))
         model = "/".join(self.progress.registered or kept[-1:])
         note = study_note(study, best, uri, f"models:/{model}" if model else None)

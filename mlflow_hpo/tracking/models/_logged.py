@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric
+from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
@@ -90,7 +91,8 @@ def log_saved_model(
     try:
         ids = {"run_id": run_id, "model_id": model.model_id, "model_uuid": model.model_id}
         write_mlmodel(directory, {**mlmodel, **ids, "artifact_path": model.artifact_location})
-        client.log_model_artifacts(model.model_id, str(directory))
+        # Not `log_model_artifacts`, which asks the store where the model is.
+        _files_of(client, model).log_artifacts(str(directory))  # type: ignore[no-untyped-call]
     except BaseException:
         client.finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
         raise
@@ -135,6 +137,9 @@ def delete_logged_model(client: MlflowClient, model_id: str) -> None:
         logger.info("Model %s is registered, and is kept.", model_id)
         return
     # Files first: once the record is gone, nobody can find them again.
-    repository = get_artifact_repository(model.artifact_location, tracking_uri=client.tracking_uri)
-    repository.delete_artifacts()  # type: ignore[no-untyped-call]
+    _files_of(client, model).delete_artifacts()  # type: ignore[no-untyped-call]
     client.delete_logged_model(model_id)
+
+
+def _files_of(client: MlflowClient, model: LoggedModel) -> ArtifactRepository:
+    return get_artifact_repository(model.artifact_location, tracking_uri=client.tracking_uri)
