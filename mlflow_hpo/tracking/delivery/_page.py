@@ -18,9 +18,9 @@ _PROGRAM = (
     f"import os, sys; os.nice({_NICENESS}); sys.path += {{path!r}}; "
     "from mlflow_hpo.report.__main__ import main; main(sys.argv[1])"
 )
-_RENEW_SECONDS = 60.0
-# Reading a long study and drawing it takes a tenth of the time at most.
-_PAUSE = 10.0
+_RENEW_SECONDS = 300.0
+# Eight seconds of a core, more for a long study: where trials keep all cores busy, they are paid with training.
+_PAUSE = 50.0
 
 
 def reports_are_on() -> bool:
