@@ -79,6 +79,7 @@ def test_processes_join_a_long_study_whose_threads_wait(
     monkeypatch.setattr(local, "WORTH_PROCESSES_SECONDS", seconds)
     monkeypatch.setattr(local, "_BUSY", busy)
     monkeypatch.setattr(local, "_WATCHED_SECONDS", 0.0)
+    monkeypatch.setattr(local, "_SETTLING_SECONDS", 0.0)
     executor = LocalExecutor(2, hear, 1, may_start_processes=True)
     numbers = iter((trial, number) for trial in range(10_000) for number in range(3))
     seen: list[int] = []
@@ -98,6 +99,7 @@ def test_processes_join_a_long_study_whose_threads_wait(
 def test_what_cannot_travel_stays_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "WORTH_PROCESSES_SECONDS", 0.0)
     monkeypatch.setattr(local, "_WATCHED_SECONDS", 0.0)
+    monkeypatch.setattr(local, "_SETTLING_SECONDS", 0.0)
     monkeypatch.setattr(local, "_BUSY", 9.0)
     executor = LocalExecutor(2, hear, 1, may_start_processes=True)
     futures = [executor.submit(task(trial, held=threading.Lock())) for trial in range(20)]

@@ -28,8 +28,9 @@ from mlflow_hpo.study.fold import FoldEvent, FoldOutcome, FoldTask
 WORTH_PROCESSES_SECONDS = 60.0
 # Threads that keep their cores as busy as this do not wait for Python's lock: processes would be no faster.
 _BUSY = 0.8
-# For so long it is seen how busy they are: what delivers imports beside the first folds.
+# How busy they are shows in so many seconds, after those in which what delivers imports beside them.
 _WATCHED_SECONDS = 15.0
+_SETTLING_SECONDS = 15.0
 # The first folds compile their graphs, which tells nothing of the others, unless training takes much longer than that.
 _COMPILING_SECONDS = 10.0
 # A fold that reports nothing cannot be ended; it is left alone then.
@@ -63,6 +64,7 @@ class LocalExecutor:
         self._may_start_processes = may_start_processes
         self._fastest = math.inf
         self._n_ended = 0
+        self._settled = time.monotonic() + _SETTLING_SECONDS
         self._since: tuple[float, float] | None = None
         self._lock = threading.Lock()
         self._crew.hire(n_workers, self._thread)
@@ -122,8 +124,10 @@ class LocalExecutor:
             self._crew.hire(self.n_workers, self._process)
 
     def _busy(self) -> float:
-        """Return the share of its workers' cores that this process has used since this was first asked; 1 at first."""
+        """Return the share of its workers' cores that this process has used since it had settled; 1 at first."""
         now = time.monotonic(), time.process_time()
+        if now[0] < self._settled:
+            return 1.0
         if self._since is None:
             self._since = now
         seconds, cpu_seconds = (later - earlier for later, earlier in zip(now, self._since, strict=True))
