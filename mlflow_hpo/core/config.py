@@ -72,8 +72,9 @@ class Tracking:
         Name or run id of another study of the same experiment. What its trials have found is not trained again where
         candidate and all that decides its result are the same; Gaussian processes know its trials from the start.
     report : bool
-        Whether the study's run has a report, `report.html`, and its plots: renewed every five minutes, and made a last
-        time when the study has ended, by a process of its own. `MLFLOW_HPO_REPORT=false` switches all of them off.
+        Whether the study's run has a report, `report.html`, and its plots: renewed every five minutes at most, and made
+        a last time when the study has ended, by a process of its own. `MLFLOW_HPO_REPORT=false` switches all
+        of them off.
     tags : mapping of str to str or None
         Tags of the study's run.
 

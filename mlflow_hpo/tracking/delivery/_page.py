@@ -19,7 +19,8 @@ _PROGRAM = (
     "from mlflow_hpo.report.__main__ import main; main(sys.argv[1])"
 )
 _RENEW_SECONDS = 300.0
-# Eight seconds of a core, more for a long study: where trials keep all cores busy, they are paid with training.
+# Reading a study and drawing it takes eight seconds of a core, more for a long one, and at most a fiftieth of the time:
+# where trials keep all cores busy, it is paid with training.
 _PAUSE = 50.0
 
 
