@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import mlflow
 import pytest
@@ -19,6 +20,7 @@ from mlflow_hpo import GridSearchCV, Tracking
 
 SEARCH = """
 import time
+from pathlib import Path
 import keras
 import numpy as np
 from mlflow_hpo import GridSearchCV, KerasClassifier
@@ -28,10 +30,17 @@ def create_model(rate=0.1):
     model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
-pause = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(0.25))
+class WaitUntilSeen(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        began = time.monotonic()
+        while epoch in (4, 8, 12) and int(Path("seen").read_text()) < epoch:
+            if time.monotonic() - began > 120:
+                raise TimeoutError(f"Nobody has seen the first {epoch} epochs")
+            time.sleep(0.05)
+
 X = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
 y = (X[:, 0] > 0).astype(int)
-model = KerasClassifier(create_model, epochs=16, verbose=0, random_state=0, callbacks=[pause])
+model = KerasClassifier(create_model, epochs=16, verbose=0, random_state=0, callbacks=[WaitUntilSeen()])
 GridSearchCV(model, {"rate": [0.1, 0.01]}, cv=2, n_jobs=N_JOBS).fit(X, y)
 """
 
@@ -41,15 +50,20 @@ GridSearchCV(model, {"rate": [0.1, 0.01]}, cv=2, n_jobs=N_JOBS).fit(X, y)
 def test_trials_and_their_epochs_are_seen_while_they_run(store: MlflowClient, n_jobs: int) -> None:
     experiment = store.get_experiment_by_name("tests")
     environment = {**os.environ, "MLFLOW_EXPERIMENT_NAME": experiment.name}
+    seen = Path("seen")
+    seen.write_text("0")
+    # The search goes on when the epochs before have been seen: it ends only where they are, on however slow a machine.
     with subprocess.Popen([sys.executable, "-c", SEARCH.replace("N_JOBS", str(n_jobs))], env=environment) as search:
-        epochs_while_running: list[int] = []
         while search.poll() is None:
             for run in store.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'"):
                 if run.data.tags.get("mlflow_hpo.kind") == "trial" and "split0/loss" in run.data.metrics:
-                    epochs_while_running.append(len(store.get_metric_history(run.info.run_id, "split0/loss")))
-            time.sleep(0.2)
+                    n_epochs = len(store.get_metric_history(run.info.run_id, "split0/loss"))
+                    if n_epochs > int(seen.read_text()):
+                        Path("seen.new").write_text(str(n_epochs))
+                        Path("seen.new").replace(seen)
+            time.sleep(0.1)
     assert search.returncode == 0
-    assert len({count for count in epochs_while_running if count < 16}) >= 3
+    assert int(seen.read_text()) >= 12
     trials = store.search_runs([experiment.experiment_id], "tags.`mlflow_hpo.kind` = 'trial'")
     assert [run.info.status for run in trials] == ["FINISHED", "FINISHED"]
     for run in trials:
