@@ -84,7 +84,7 @@ class StudySession:
         for left in self.study.replay.earlier.run_ids:
             if left != self.run.run_id:
                 writer.log(EarlierLeft(left))
-        registered = writer.conclude(outcome.estimator, tracking.register_as, tracking.alias)
+        registered = writer.conclude(outcome.estimator, outcome.params, tracking.register_as, tracking.alias)
         self.study.show(StudyConcluded(registered, self.study.stopped))
         run = self.run
         return StudyResult(

@@ -75,10 +75,16 @@ class StoredModel:
         Its name there.
     name : str
         What the model is called on its run's page.
+    params : mapping of str to str
+        The candidate's parameters.
+    metrics : mapping of str to float
+        Those of its run that count for the model.
     """
 
     file: str
     name: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,8 +103,6 @@ class TrialDone:
         What the trial is ranked by, greater is better.
     models : tuple of StoredModel
         The models to keep.
-    model_metrics : mapping of str to float
-        What is shown beside them.
     """
 
     trial: int
@@ -106,7 +110,6 @@ class TrialDone:
     time_ms: int
     score: float | None = None
     models: tuple[StoredModel, ...] = ()
-    model_metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ class Writer:
         tags = {**context.resolve_tags(), names.PARENT_RUN_ID: run.run_id, names.KIND: "trial"}
         self._template = template
         self._run_ids: Mapping[str, str] = {}
+        self._params: dict[int, Mapping[str, str]] = {}
         self._spool = Spool.create(
             Address(run.run_id, run.experiment_id, run.tracking_uri, mlflow.get_registry_uri(), tags, keep_best, report)
         )
@@ -95,13 +96,17 @@ class Writer:
             self._run_ids = self._courier.flush(self._spool)["run_ids"]
         return self._run_ids[str(trial)]
 
-    def conclude(self, estimator: Any, register_as: str | None, alias: str) -> tuple[str, str] | None:
+    def conclude(
+        self, estimator: Any, params: Mapping[str, Any], register_as: str | None, alias: str
+    ) -> tuple[str, str] | None:
         """Write the best model, register it, and wait until the store has all that was written.
 
         Parameters
         ----------
         estimator : estimator or None
             The best candidate, refitted.
+        params : mapping of str to object
+            Its parameters.
         register_as : str or None
             Where the best model becomes a new version.
         alias : str
@@ -112,7 +117,8 @@ class Writer:
         tuple of (str, str) or None
             Name and version of what was registered; None where nothing was, or where the store is away.
         """
-        model = None if estimator is None else self._store(FittedModel(None, estimator), _MODEL, "refitted model")
+        refitted = FittedModel(None, estimator)
+        model = None if estimator is None else self._store(refitted, _MODEL, "refitted model", _params(params))
         self.log(Concluded(model, register_as, alias))
         try:
             registered = self._courier.flush(self._spool)["registered"]
@@ -135,7 +141,7 @@ class Writer:
 
     @_spool_event.register
     def _(self, event: TrialStarted) -> None:
-        params = {names.key(name): names.param_value(value) for name, value in event.params.items()}
+        params = self._params[event.trial] = _params(event.params)
         self.log(TrialBegan(event.trial, event.name, params, dict(event.tags), event.time_ms, event.run_id))
 
     @_spool_event.register
@@ -154,13 +160,15 @@ class Writer:
         error["tags"] |= {name: names.tag_value(value) for name, value in event.tags.items()}
         metrics = _metrics(event.metrics)
         self.log(Logged(event.trial, event.time_ms, metrics=metrics, **error))
+        params = self._params.pop(event.trial, {})
+        shown = {name: value for name, value in metrics.items() if name.startswith("mean_test_")}
+        what = f"model of trial {event.trial}"
         stored = [
-            self._store(model, _model_name(model, len(event.models)), f"model of trial {event.trial}", event.trial)
+            self._store(model, _model_name(model, len(event.models)), what, params, shown, event.trial)
             for model in event.models
         ]
         models = tuple(model for model in stored if model is not None)
-        shown = {name: value for name, value in metrics.items() if name.startswith("mean_test_")}
-        self.log(TrialDone(event.trial, event.status.value, event.time_ms, event.score, models, shown))
+        self.log(TrialDone(event.trial, event.status.value, event.time_ms, event.score, models))
 
     @_spool_event.register
     def _(self, event: TrialReplayed) -> None:
@@ -174,7 +182,15 @@ class Writer:
         self.log(Logged(None, event.time_ms, event.trial, metrics=metrics, tags=tags))
         self.log(BestNoted(event.trial))
 
-    def _store(self, model: FittedModel, name: str, what: str, trial: int | None = None) -> StoredModel | None:
+    def _store(
+        self,
+        model: FittedModel,
+        name: str,
+        what: str,
+        params: Mapping[str, str],
+        metrics: Mapping[str, float] | None = None,
+        trial: int | None = None,
+    ) -> StoredModel | None:
         try:
             packed: PackedModel = model.packed or pack_estimator(model.estimator, model.template or self._template)
         except ModelNotSavableError as error:
@@ -182,7 +198,7 @@ class Writer:
             self.log(Logged(trial, now_ms(), tags={f"{names.ERROR}.model": names.tag_value(error)}))
             return None
         try:
-            return StoredModel(self._spool.add_model(packed.to_bytes()), name)
+            return StoredModel(self._spool.add_model(packed.to_bytes()), name, params, metrics or {})
         except OSError as error:
             _logger.warning("The %s is not kept: %s.", what, error.strerror)
             return None
@@ -201,6 +217,10 @@ def _error(traceback: str) -> dict[str, Any]:
         "tags": {names.ERROR: names.tag_value(last_line), names.NOTE: names.tag_value(note)},
         "texts": {"traceback.txt": traceback},
     }
+
+
+def _params(values: Mapping[str, Any]) -> dict[str, str]:
+    return {names.key(name): names.param_value(value) for name, value in values.items()}
 
 
 def _metrics(values: Mapping[str, float]) -> dict[str, float]:

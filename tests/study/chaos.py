@@ -19,7 +19,7 @@ from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Run, ViewType
+from mlflow.entities import LoggedModelStatus, Run, ViewType
 from serving import MLflowServer
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -223,6 +223,10 @@ def check_what_is_left(chaos: Chaos) -> None:
     trials = {run.data.params["C"] for run in runs_left(client, "chaos") if "C" in run.data.params}
     assert trials == {str(c) for c in GRID["C"]}
     assert len(client.search_model_versions("name = 'chaos'")) == 1
+    models = client.search_logged_models([client.get_experiment_by_name("chaos").experiment_id])
+    assert {model.status for model in models} == {LoggedModelStatus.READY}
+    assert set(Counter(model.source_run_id for model in models).values()) == {1}
+    assert len(models) == len(GRID["C"]) + 1
     assert not waiting_spools()
     for _ in range(600):  # what a study has left on a cluster is found a little later
         if not processes(_WORKER, _DELIVERER):

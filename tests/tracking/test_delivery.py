@@ -26,8 +26,10 @@ from mlflow_hpo import GridSearchCV, Tracking
 from mlflow_hpo.core.events import EpochEnded, RunStatus, TrialEnded, TrialStarted
 from mlflow_hpo.project.cli import cli
 from mlflow_hpo.tracking.delivery import courier, deliver_waiting
-from mlflow_hpo.tracking.models import ModelTemplate
-from mlflow_hpo.tracking.records import Logged
+from mlflow_hpo.tracking.delivery._models import ModelLogger
+from mlflow_hpo.tracking.models import ModelTemplate, pack_estimator
+from mlflow_hpo.tracking.read import model_ids
+from mlflow_hpo.tracking.records import Logged, StoredModel
 from mlflow_hpo.tracking.runs import StudyRun, leave_study_run, open_study_run
 from mlflow_hpo.tracking.spool import Spool, spool_folder, waiting_spools
 from mlflow_hpo.tracking.writer import Writer
@@ -217,6 +219,23 @@ def test_a_torn_record_waits_for_its_end(study: tuple[Writer, StudyRun]) -> None
     with (spool.folder / "records").open("ab") as file:
         file.write(b"\x40\x00\x00\x00torn")
     assert list(spool.read(0)) == before
+
+
+def test_a_model_that_was_being_logged_is_there_once(store: MlflowClient, study: tuple[Writer, StudyRun]) -> None:
+    writer, run = study
+    packed = pack_estimator(DecisionTreeClassifier().fit(X, y), TEMPLATE)
+    model = StoredModel(writer._spool.add_model(packed.to_bytes()), "model", {"max_depth": "None"})
+    logger = ModelLogger(store, writer._spool)
+    # Killed once before the files were there, and once before the run was told.
+    torn = store.create_logged_model(run.experiment_id, name="model", source_run_id=run.run_id)
+    (whole,) = {logger.log(run.run_id, model, is_careful=is_careful) for is_careful in (True, True)}
+    for _ in range(2):
+        logger.link(run.run_id, [whole], is_careful=True)
+    (left,) = store.search_logged_models([run.experiment_id])
+    assert (left.model_id, left.params) == (whole, {"max_depth": "None"})
+    assert left.model_id != torn.model_id
+    assert model_ids(store.get_run(run.run_id)) == [whole]
+    writer.close(RunStatus.FINISHED)
 
 
 def test_only_one_delivers_a_spool(study: tuple[Writer, StudyRun]) -> None:

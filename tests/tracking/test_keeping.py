@@ -56,6 +56,20 @@ def test_all_folds_keeps_one_a_fold(store: MlflowClient) -> None:
     assert sorted(names) == ["model-split0", "model-split1", "model-split2"]
 
 
+@pytest.mark.parametrize("log_models", ["best_fold", "all_folds"])
+def test_models_tell_their_candidate_and_its_score(store: MlflowClient, log_models: Any) -> None:
+    result = search([1, 2], log_models=log_models)
+    for depth, trial in zip(("1", "2"), result.study_.trials.itertuples(), strict=True):
+        models = models_of(store, trial.run_id)
+        assert len(models) == (3 if log_models == "all_folds" else 1)
+        for model in models:
+            assert model.params == {"max_depth": depth}
+            assert [(metric.key, metric.value) for metric in model.metrics] == [("mean_test_score", trial.score)]
+        assert [point.value for point in store.get_metric_history(trial.run_id, "mean_test_score")] == [trial.score]
+    (refitted,) = models_of(store, result.study_.run_id)
+    assert refitted.params == {"max_depth": "2"}
+
+
 def test_none_keeps_the_refitted_one_only(store: MlflowClient) -> None:
     result = search([2], log_models="none")
     assert not models_of(store, result.study_.best_trial.run_id)

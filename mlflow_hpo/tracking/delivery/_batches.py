@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +51,14 @@ class Batches:
             for name, value in logged.metrics.items()
             if not self._is_known(run_id, name, logged.step)
         ]
+
+    def share(self, run_id: str, model_id: str, metrics: Mapping[str, float], time_ms: int) -> None:
+        """Have metrics that belong into a run count for a model, too: MLflow writes one that names a model to both."""
+        batch = self._batches.setdefault(run_id, _Batch())
+        shared = [Metric(name, value, time_ms, 0, model_id=model_id) for name, value in metrics.items()]
+        keys = {(metric.key, metric.timestamp) for metric in shared}
+        others = [metric for metric in batch.metrics if metric.model_id or (metric.key, metric.timestamp) not in keys]
+        batch.metrics = others + shared
 
     def write(self, run_id: str | None = None) -> None:
         """Write what was gathered, of one run or of all; what cannot be written now stays."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import singledispatchmethod
-from pathlib import Path
 from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Run
+from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from mlflow_hpo.core.clock import now_ms
@@ -23,6 +21,7 @@ from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.delivery._batches import Batches
 from mlflow_hpo.tracking.delivery._errors import StoreAwayError, passes
 from mlflow_hpo.tracking.delivery._keeper import ModelKeeper
+from mlflow_hpo.tracking.delivery._models import ModelLogger
 from mlflow_hpo.tracking.note import study_note
 from mlflow_hpo.tracking.read import best_trial_of, children_of, model_ids
 from mlflow_hpo.tracking.records import (
@@ -64,6 +63,7 @@ class Delivery:
         self._address = spool.address
         self._client = MlflowClient(spool.address.tracking_uri, spool.address.registry_uri)
         self._batches = Batches(self._client, self._refuse)
+        self._models = ModelLogger(self._client, spool)
         self._keeper = ModelKeeper(self._client, spool.address.keep_best, self.progress.kept)
         self._attempted_before = self.progress.attempted
         self._is_repeated = False
@@ -114,10 +114,10 @@ class Delivery:
             raise
         self._is_repeated, self._failing_since = False, None
 
-    def _attempt(self, what: str, write: Callable[..., object], *args: Any) -> Any:
+    def _attempt(self, what: str, write: Callable[..., object], *args: Any, **options: Any) -> Any:
         """Write something; what the store refuses for good is passed over."""
         try:
-            return write(*args)
+            return write(*args, **options)
         except Exception as error:
             if passes(error) and not self._is_quarrel():
                 raise
@@ -187,13 +187,12 @@ class Delivery:
     @_apply.register
     def _(self, record: TrialDone) -> None:
         run_id = self._run_of(record.trial)
-        self._batches.write(run_id)
         if record.models and self._keeper.wants(record.score):
-            logged = [
-                self._attempt(f"a model of trial {record.trial}", self._log_model, run_id, model, record.model_metrics)
-                for model in record.models
-            ]
-            self._keeper.remember(record.score, record.trial, [model_id for model_id in logged if model_id])
+            logged = self._log_models(run_id, record.models, f"a model of trial {record.trial}")
+            for model_id, model in logged.items():
+                self._batches.share(run_id, model_id, model.metrics, record.time_ms)
+            self._keeper.remember(record.score, record.trial, list(logged))
+        self._batches.write(run_id)
         self._client.set_terminated(run_id, record.status, record.time_ms)
         for model in record.models:
             self.spool.remove_model(model.file)
@@ -226,8 +225,8 @@ class Delivery:
     def _(self, record: Concluded) -> None:
         run_id = self._address.run_id
         self._batches.write()
-        if record.model is not None and not self._existing_model(self._client.get_run(run_id), record.model.name):
-            self._attempt("the refitted model", self._log_model, run_id, record.model, {})
+        if record.model is not None:
+            self._log_models(run_id, [record.model], "the refitted model")
         if record.register_as is not None:
             from mlflow_hpo.tracking.outcome import register_outcome
 
@@ -272,34 +271,14 @@ class Delivery:
         found = children_of(self._client, self._address.experiment_id, self._address.run_id, trial=trial)
         return next((run.info.run_id for run in found), None)
 
-    def _log_model(self, run_id: str, model: StoredModel, metrics: Any) -> str | None:
-        if self._is_careful and (logged := self._existing_model(self._client.get_run(run_id), model.name)):
-            return logged
-        # Not before they are needed: trials are seen a second earlier, while all of scikit-learn is still imported.
-        from mlflow_hpo.tracking.models import ModelNotSavableError, PackedModel, log_saved_model, save_packed
-
-        with tempfile.TemporaryDirectory(prefix="mlflow_hpo-") as scratch:
-            path = Path(scratch) / "model"
-            try:
-                save_packed(PackedModel.from_bytes(self.spool.read_model(model.file)), path)
-            except ModelNotSavableError as error:
-                _logger.warning("The model of run %s is not kept. %s", run_id, error)
-                self._client.set_tag(run_id, f"{names.ERROR}.model", names.tag_value(error))
-                return None
-            logged_model = log_saved_model(
-                self._client,
-                run_id,
-                path,
-                name=model.name,
-                metrics=metrics,
-                experiment_id=self._address.experiment_id,
-            )
-            return logged_model.model_id
-
-    def _existing_model(self, run: Run, name: str) -> str | None:
-        """Return the model that an interrupted attempt has logged as a whole, if it has."""
-        ids = model_ids(run)
-        return next((model_id for model_id in ids if self._client.get_logged_model(model_id).name == name), None)
+    def _log_models(self, run_id: str, models: Iterable[StoredModel], what: str) -> dict[str, StoredModel]:
+        """Log models of a run; return those that the store has taken, by id."""
+        logged = {}
+        for model in models:
+            if model_id := self._attempt(what, self._models.log, run_id, model, is_careful=self._is_careful):
+                logged[model_id] = model
+        self._attempt(what, self._models.link, run_id, logged, is_careful=self._is_careful)
+        return logged
 
 
 def _describe(record: Record) -> str:

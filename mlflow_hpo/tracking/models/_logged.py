@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric
+from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
@@ -52,10 +51,9 @@ def log_saved_model(
     *,
     name: str,
     experiment_id: str,
-    params: Mapping[str, Any] | None = None,
-    metrics: Mapping[str, float] | None = None,
+    params: Mapping[str, str] | None = None,
 ) -> LoggedModelRef:
-    """Log a model's directory as an output of a run.
+    """Store a model's directory as a logged model; the run that made it is still to be told of it.
 
     Parameters
     ----------
@@ -71,8 +69,6 @@ def log_saved_model(
         Of the run.
     params : mapping or None
         Shown beside the model.
-    metrics : mapping or None
-        Metrics of the model; logged on the run with the model's id.
 
     Returns
     -------
@@ -85,7 +81,7 @@ def log_saved_model(
         experiment_id=experiment_id,
         name=name,
         source_run_id=run_id,
-        params={key: str(value) for key, value in (params or {}).items()},
+        params=dict(params or {}),
         tags=_tags(mlmodel),
     )
     try:
@@ -97,21 +93,12 @@ def log_saved_model(
         client.finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
         raise
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
-    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
-    _log_metrics(client, run_id, model.model_id, metrics or {})
     return LoggedModelRef.of(model.model_id)
 
 
 def _tags(mlmodel: dict[str, Any]) -> dict[str, str]:
     reason = (mlmodel.get("metadata") or {}).get(names.PICKLE)
     return {names.PICKLE: str(reason)[:5000]} if reason else {}
-
-
-def _log_metrics(client: MlflowClient, run_id: str, model_id: str, metrics: Mapping[str, float]) -> None:
-    now = int(time.time() * 1000)
-    entities = [Metric(key, float(value), now, 0, model_id=model_id, run_id=run_id) for key, value in metrics.items()]
-    if entities:
-        client.log_batch(run_id, metrics=entities)
 
 
 def delete_logged_model(client: MlflowClient, model_id: str) -> None:
