@@ -24,8 +24,9 @@ _logger = logging.getLogger(__name__)
 _NICENESS = 5
 # scipy's functions do not know their modules: skops, when it is imported, asks each module for each of them, in the
 # order of their import: after MLflow and all that it brings that takes 0.6 seconds, and before it a tenth.
+# What is imported is no garbage: collection begins when all is there.
 _PROGRAM = (
-    f"import os, sys; os.nice({_NICENESS}); sys.path += {{path!r}}; import scipy.special; "
+    f"import gc, os, sys; gc.disable(); os.nice({_NICENESS}); sys.path += {{path!r}}; import scipy.special; "
     "from mlflow_hpo.tracking.delivery._process import main; main()"
 )
 # Deaths without an answer between them.

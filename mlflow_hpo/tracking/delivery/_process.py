@@ -6,6 +6,7 @@ delivers what is left, ends what is open as KILLED, and goes.
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -139,7 +140,7 @@ class DeliveryProcess:
         """Import what saving the first model needs, while the first records are gathered."""
         if not self._is_warm:
             self._is_warm = True
-            threading.Thread(target=_import_formats, daemon=True).start()
+            threading.Thread(target=_import_rest, daemon=True).start()
 
     def _answer_questions(self, folder: str, job: _Job) -> None:
         progress = job.delivery.progress
@@ -205,13 +206,17 @@ def _adopt(environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
 
 
-def _import_formats() -> None:
-    import h5py  # type: ignore[import-untyped]  # noqa: F401
+def _import_rest() -> None:
+    try:
+        import h5py  # type: ignore[import-untyped]  # noqa: F401
 
-    import mlflow_hpo.tracking.models
-    import mlflow_hpo.tracking.outcome  # noqa: F401
+        import mlflow_hpo.tracking.models
+        import mlflow_hpo.tracking.outcome  # noqa: F401
 
-    skops_io()
+        skops_io()
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def main() -> None:
