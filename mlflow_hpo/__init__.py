@@ -8,8 +8,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from mlflow_hpo.core.garbage import nothing_collected
-
 if TYPE_CHECKING:
     from mlflow_hpo.core.config import Tracking
     from mlflow_hpo.keras import KerasClassifier, KerasRegressor
@@ -44,6 +42,8 @@ _ROOMS = {"KerasClassifier": "keras", "KerasRegressor": "keras", "Tracking": "co
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mlflow_hpo.core.garbage import nothing_collected  # not with the plugin, which MLflow loads in all programs
+
     with nothing_collected():
         return getattr(importlib.import_module(f"mlflow_hpo.{_ROOMS.get(name, 'search')}"), name)
 

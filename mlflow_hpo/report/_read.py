@@ -13,8 +13,8 @@ from mlflow_hpo.core.clock import now_ms
 from mlflow_hpo.report._facts import Curve, RegisteredVersion, StudyFacts, TrialFacts
 from mlflow_hpo.report._values import finite
 from mlflow_hpo.tracking import names
+from mlflow_hpo.tracking.candidate import STUDY_RUN
 from mlflow_hpo.tracking.read import children_of, model_ids, read_study_run
-from mlflow_hpo.tracking.registry import STUDY_RUN
 from mlflow_hpo.tracking.store import connect
 
 _logger = logging.getLogger(__name__)

@@ -189,7 +189,7 @@ class TrackedFit:
         """Keep what the search has found."""
         assert self._session is not None
         search, session = self._search, self._session
-        if hasattr(search, "best_index_") and session.study.metric is not None:
+        if hasattr(search, "best_index_") and session.study.ranking.metric is not None:
             session.study.decide(int(search.best_index_), search.best_params_, self._best_value())
         return session.conclude(
             StudyOutcome(
@@ -201,7 +201,7 @@ class TrackedFit:
 
     def _best_value(self) -> float:
         assert self._session is not None
-        return float(self._search.cv_results_[self._session.study.metric][self._search.best_index_])
+        return float(self._search.cv_results_[self._session.study.ranking.metric][self._search.best_index_])
 
     def _plan(self, n_first: int) -> StudyPlan:
         return StudyPlan(

@@ -17,6 +17,7 @@ from mlflow_hpo.core.garbage import old_objects_left_alone
 from mlflow_hpo.core.reporting import Reporter, current_reporter
 from mlflow_hpo.study.named_logs import named_logs
 from mlflow_hpo.study.progress import shown_study
+from mlflow_hpo.study.ranking import Ranking
 from mlflow_hpo.study.result import StudyResult
 from mlflow_hpo.study.resume import opened_run
 from mlflow_hpo.study.stopping import StopRule
@@ -129,8 +130,7 @@ def open_study(plan: StudyPlan, tracking: Tracking, template: ModelTemplate, X: 
             run,
             writer,
             log_models=tracking.log_models,
-            metric=plan.metric,
-            greater_is_better=plan.greater_is_better,
+            ranking=Ranking(plan.metric, greater_is_better=plan.greater_is_better),
             replay=replay,
             stop=StopRule(tracking.max_seconds, tracking.patience),
             show=show,

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from mlflow_hpo.core.config import LogModels
 from mlflow_hpo.core.events import (
-    SCORE_ERROR,
     BestChanged,
     CandidateTaken,
     FittedModel,
@@ -29,40 +26,18 @@ from mlflow_hpo.study import scores
 from mlflow_hpo.study.failures import Failures
 from mlflow_hpo.study.fold import FoldEvent, FoldOutcome
 from mlflow_hpo.study.naming import trial_name
+from mlflow_hpo.study.ranking import Ranking
 from mlflow_hpo.study.replay import Replay, fold_key
 from mlflow_hpo.study.stopping import StopRule
+from mlflow_hpo.study.trial import OpenTrial
 from mlflow_hpo.tracking import names
-from mlflow_hpo.tracking.earlier import EarlierTrial, result_tag
+from mlflow_hpo.tracking.earlier import result_tag
 from mlflow_hpo.tracking.runs import StudyRun
 from mlflow_hpo.tracking.writer import Writer
 
 _logger = logging.getLogger(__name__)
 # The key of what a trial without folds has returned.
 _VALUE = "value"
-
-
-@dataclass
-class _Trial:
-    """A trial that has not ended."""
-
-    params: Mapping[str, Any]
-    n_folds: int
-    tags: Mapping[str, str]
-    earlier: EarlierTrial | None = None
-    keys: dict[int, str] = field(default_factory=dict)
-    replayed: set[int] = field(default_factory=set)
-    borrowed: EarlierTrial | None = None
-    is_started: bool = False
-    results: dict[int, scores.FoldResult] = field(default_factory=dict)
-    models: list[tuple[float, FittedModel]] = field(default_factory=list)
-    error: str | None = None
-    lost: str | None = None
-    is_skipped: bool | None = None
-
-    @property
-    def is_replay(self) -> bool:
-        """Whether all of it was found by an earlier start."""
-        return self.earlier is not None and self.earlier.is_over and not self.is_started
 
 
 class Study:
@@ -76,10 +51,8 @@ class Study:
         Writes what happens.
     log_models : {"best_fold", "all_folds", "none"}
         Which models of a trial are kept.
-    metric : str or None
-        The trial metric to rank by; None is scikit-learn's default: the score, or the first of several.
-    greater_is_better : bool
-        Direction of the metric.
+    ranking : Ranking
+        What trials are ranked by.
     replay : Replay
         What an earlier start has found.
     stop : StopRule
@@ -105,8 +78,7 @@ class Study:
         writer: Writer,
         *,
         log_models: LogModels,
-        metric: str | None = None,
-        greater_is_better: bool = True,
+        ranking: Ranking,
         replay: Replay | None = None,
         stop: StopRule | None = None,
         show: Callable[[ProgressEvent], object] = lambda _: None,
@@ -119,11 +91,9 @@ class Study:
         self.run = run
         self.writer = writer
         self.show = show
-        self.log_models = log_models
-        self.metric = metric
-        self.best: TrialEnded | None = None
-        self._sign = 1.0 if greater_is_better else -1.0
-        self._open: dict[int, _Trial] = {}
+        self.ranking = ranking
+        self._log_models = log_models
+        self._open: dict[int, OpenTrial] = {}
         self.n_trials = 0
         self.on_trial_ended: Callable[[int, float | None], object] = lambda number, score: None
         self._first_of_call = 0
@@ -163,9 +133,9 @@ class Study:
         with self._lock:
             key = self.replay.key_of(params, tags or {})
             known = {**(tags or {}), **({names.TRIAL_KEY: key} if key is not None else {})}
-            trial = _Trial(params, n_folds, known, self.replay.take(key), is_skipped=None if may_skip else False)
-            trial.borrowed = self.replay.borrow(key)
-            self._open[self.n_trials] = trial
+            earlier, borrowed = self.replay.take(key), self.replay.borrow(key)
+            is_skipped = None if may_skip else False
+            self._open[self.n_trials] = OpenTrial(params, n_folds, known, earlier, borrowed, is_skipped)
             self.n_trials += 1
         self.show(CandidateTaken())
 
@@ -193,8 +163,7 @@ class Study:
             trial = self._open[number]
             if names.TRIAL_KEY not in trial.tags:
                 return None
-            trial.keys[fold] = fold_key(fold, train, test)
-            result: Mapping[str, Any] | None = self._recorded(trial, fold)
+            result: Mapping[str, Any] | None = trial.recorded(fold, fold_key(fold, train, test))
             return result
 
     def skipped_result(self, number: int) -> Mapping[str, Any] | None:
@@ -203,7 +172,7 @@ class Study:
             trial = self._open.get(number)
             return scores.blank(self._sample or {}) if trial is not None and self._skips(trial) else None
 
-    def _skips(self, trial: _Trial) -> bool:
+    def _skips(self, trial: OpenTrial) -> bool:
         """Decide, with its first fold, whether a trial is run: what an earlier start has found costs no time."""
         if trial.is_skipped is None:
             is_over = self._stop.has_lost_patience or (self._stop.is_out_of_time and not trial.is_replay)
@@ -215,16 +184,7 @@ class Study:
     def recorded_value(self, number: int) -> Any:
         """Return what an earlier start has for a trial without folds; None where it is to run."""
         with self._lock:
-            trial = self._open[number]
-            trial.keys[0] = _VALUE
-            return self._recorded(trial, 0)
-
-    def _recorded(self, trial: _Trial, fold: int) -> Any:
-        key = trial.keys[fold]
-        if trial.earlier is not None and key in trial.earlier.results:
-            trial.replayed.add(fold)
-            return trial.earlier.results[key]
-        return trial.borrowed.results.get(key) if trial.borrowed is not None else None
+            return self._open[number].recorded(0, _VALUE)
 
     def trial_run(self, trial: int) -> tuple[str, str]:
         """Return tracking URI and run id of a trial, which is started if it has not begun."""
@@ -258,7 +218,7 @@ class Study:
             trial = self._open.get(outcome.trial)
             if trial is None or trial.is_skipped:  # it has ended already, as another fold of it raised, or never begins
                 return
-            if outcome.fold not in trial.replayed:
+            if not trial.has_replayed(outcome.fold):
                 self._start(outcome.trial)
             trial.lost = trial.lost or outcome.lost
             if outcome.result is None:
@@ -266,7 +226,7 @@ class Study:
                 self._end(outcome.trial, RunStatus.FAILED)
                 return
             self._record(outcome.trial, trial, outcome, outcome.result)
-            if len(trial.results) == trial.n_folds:
+            if trial.is_whole:
                 self._end(outcome.trial, RunStatus.FAILED if trial.error else RunStatus.FINISHED)
 
     def decide(self, trial: int, params: Mapping[str, Any], value: float) -> None:
@@ -281,8 +241,7 @@ class Study:
         value : float
             Its value of the study's metric.
         """
-        if self.metric is not None and (self.best is None or self.best.trial != trial):
-            self._put(BestChanged(trial, self.metric, value, params))
+        self._tell(self.ranking.overrule(trial, params, value))
 
     def abort(self, status: RunStatus) -> None:
         """End all trials that have begun and not ended."""
@@ -315,8 +274,8 @@ class Study:
             Traceback of its failure.
         """
         with self._lock:
-            if model is not None and self.log_models != "none":
-                self._open[number].models.append((0.0, model))
+            if model is not None:
+                self._open[number].keep(model, 0.0, self._log_models)
             self._open[number].error = error
             tags = result_tag(_VALUE, value) if value is not None else {}
             self._end(number, RunStatus.FAILED if error else RunStatus.FINISHED, metrics, tags)
@@ -331,31 +290,15 @@ class Study:
         run_id = trial.earlier.run_id if trial.earlier is not None else None
         self._put(TrialStarted(number, trial_name(number, trial.params), trial.params, trial.tags, run_id))
 
-    def _record(self, number: int, trial: _Trial, outcome: FoldOutcome, result: scores.FoldResult) -> None:
-        trial.results[outcome.fold] = result
-        trial.error = trial.error or result.get("fit_error") or outcome.traceback
+    def _record(self, number: int, trial: OpenTrial, outcome: FoldOutcome, result: scores.FoldResult) -> None:
+        trial.take(outcome, result)
         if self._sample is None or (self._sample.get("fit_error") and not result.get("fit_error")):
             self._sample = result
-        metrics = scores.fold_metrics(outcome.fold, result)
-        if outcome.fold not in trial.replayed:
-            key = trial.keys.get(outcome.fold)
-            noted = {SCORE_ERROR: outcome.traceback} if outcome.traceback else {}
-            tags = result_tag(key, {**result, **noted}) if key and not outcome.lost else {}
-            if trial.borrowed is not None and key in trial.borrowed.results:
-                tags[names.REUSED] = trial.borrowed.run_id
-            self._put(FoldEnded(number, outcome.fold, metrics, tags))
-        if outcome.model is None:
-            return
-        ranked = metrics.get(f"split{outcome.fold}_{self._ranked_by(result).removeprefix('mean_')}", math.nan)
-        trial.models.append((-math.inf if math.isnan(ranked) else ranked, outcome.model))
-        if self.log_models == "best_fold":
-            trial.models = [max(trial.models, key=lambda model: model[0])]
-
-    def _ranked_by(self, result: scores.FoldResult) -> str:
-        available = [f"mean_test_{name}" for name in scores.score_names([result])]
-        if self.metric is None or (self.metric not in available and len(available) == 1):
-            return available[0]
-        return self.metric
+        if not trial.has_replayed(outcome.fold):
+            metrics = scores.fold_metrics(outcome.fold, result)
+            self._put(FoldEnded(number, outcome.fold, metrics, trial.fold_tags(outcome, result)))
+        if outcome.model is not None:
+            trial.keep(outcome.model, self.ranking.fold_score(outcome.fold, result), self._log_models)
 
     def _end(
         self,
@@ -368,38 +311,32 @@ class Study:
         if not trial.is_replay:
             self._start(number)
         del self._open[number]
-        results = [trial.results[fold] for fold in sorted(trial.results)]
-        is_whole = bool(results) and len(results) == trial.n_folds
         if metrics is None:
-            metrics = scores.trial_metrics(results) if is_whole else {}
-            if is_whole and not trial.error:
-                self.metric = self._ranked_by(results[0])
-        value = metrics.get(self.metric or "")
-        score = None if value is None else self._sign * value
+            metrics = self._metrics_of(trial)
+        score = self.ranking.score(metrics)
         self._stop.note_end(score)
         self.failures.note(trial.error)
         self.on_trial_ended(number, score)
-        models = self._kept_models(trial, status)
         tags = {**(tags or {}), **({names.LOST: trial.lost} if trial.lost else {})}
-        ended = TrialEnded(number, status, metrics, score, trial.error, models, tags)
+        ended = TrialEnded(number, status, metrics, score, trial.error, trial.kept_models(status), tags)
         if trial.earlier is not None and trial.is_replay:
             self._put(TrialReplayed(number, trial.earlier.run_id, status, trial.params, metrics, score))
         else:
             self._put(ended)
-        self._note_best(ended, trial.params, value)
+        self._tell(self.ranking.challenge(ended, trial.params))
 
-    def _kept_models(self, trial: _Trial, status: RunStatus) -> tuple[FittedModel, ...]:
-        if status is not RunStatus.FINISHED:
-            return ()
-        return tuple(model for _, model in sorted(trial.models, key=lambda ranked: ranked[1].fold or 0))
+    def _metrics_of(self, trial: OpenTrial) -> dict[str, float]:
+        """Return mean and spread over the folds of a trial that has all of them."""
+        if not trial.is_whole:
+            return {}
+        results = [trial.results[fold] for fold in sorted(trial.results)]
+        if not trial.error:
+            self.ranking.settle(results[0])
+        return scores.trial_metrics(results)
 
-    def _note_best(self, ended: TrialEnded, params: Mapping[str, Any], value: float | None) -> None:
-        if ended.score is None or value is None or not math.isfinite(ended.score):
-            return
-        is_better = self.best is None or self.best.score is None or ended.score > self.best.score
-        if is_better and self.metric is not None:
-            self.best = ended
-            self._put(BestChanged(ended.trial, self.metric, value, params))
+    def _tell(self, news: BestChanged | None) -> None:
+        if news is not None:
+            self._put(news)
 
     def _put(self, event: StudyEvent) -> None:
         self.writer.put(event)

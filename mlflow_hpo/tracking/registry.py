@@ -24,18 +24,13 @@ from mlflow.utils.validation import (
 
 from mlflow_hpo.core.errors import InvalidArgumentError
 from mlflow_hpo.tracking import names
+from mlflow_hpo.tracking.candidate import MODEL_ID, Candidate
 from mlflow_hpo.tracking.store import lock_file
 
 if TYPE_CHECKING:
     from mlflow_hpo.tracking.models import LoggedModelRef
 
-MODEL_ID = "mlflow_hpo.model_id"
-STUDY_RUN = "mlflow_hpo.study_run"
-SCORE = "mlflow_hpo.score"
-PARAMS = "mlflow_hpo.params"
-_DESCRIPTION_LENGTH = 5000  # MLflow's databases; sqlite alone does not check it
 _NAME_LENGTH = 256
-_CELL_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -61,18 +56,6 @@ class Registration:
     alias_moved: bool
     reason: str
     created: bool
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """The score with which a version competes for the alias."""
-
-    score: float
-    metric: str
-    greater_is_better: bool
-
-    def beats(self, score: float) -> bool:
-        return self.score > score if self.greater_is_better else self.score < score
 
 
 def register_model(
@@ -133,15 +116,12 @@ def register_model(
     """
     check_names(name, alias)
     model_id = model if isinstance(model, str) else model.model_id
-    candidate = _Candidate(float(score), metric, greater_is_better)
+    candidate = Candidate(model_id, study_run_id, params, float(score), metric, greater_is_better, trial_key)
     with FileLock(lock_file(f"{client._registry_uri}\n{name}")):
         existing = _version_of(client, name, MODEL_ID, model_id)
         if existing is None and trial_key is not None:
             existing = _version_of(client, name, names.TRIAL_KEY, trial_key)
-        tags = _tags(model_id, candidate, study_run_id, params)
-        if trial_key is not None:
-            tags[names.TRIAL_KEY] = trial_key
-        version = existing or _create_version(client, name, model_id, tags, candidate, description)
+        version = existing or _create_version(client, name, candidate, description)
         moved, reason = _consider_alias(client, version, alias, candidate, promote)
     return Registration(name, str(version.version), moved, reason, existing is None)
 
@@ -183,28 +163,20 @@ def _version_of(client: MlflowClient, name: str, tag: str, value: str) -> ModelV
     return min(found, key=lambda version: int(version.version), default=None)
 
 
-def _create_version(
-    client: MlflowClient,
-    name: str,
-    model_id: str,
-    tags: dict[str, str],
-    candidate: _Candidate,
-    description: str | None,
-) -> ModelVersion:
-    model = client.get_logged_model(model_id)
-    if names.PICKLE in model.tags:
-        tags = {**tags, names.PICKLE: model.tags[names.PICKLE]}
+def _create_version(client: MlflowClient, name: str, candidate: Candidate, description: str | None) -> ModelVersion:
+    model = client.get_logged_model(candidate.model_id)
+    pickle = {names.PICKLE: model.tags[names.PICKLE]} if names.PICKLE in model.tags else {}
     _ensure_registered_model(client, name)
     version = client.create_model_version(
         name,
         source=_source(client, model),
         run_id=model.source_run_id,
-        tags=tags,
-        description=_describe(client, tags, candidate, description),
-        model_id=model_id,
+        tags={**candidate.tags(), **pickle},
+        description=candidate.description(client.get_run(candidate.study_run_id), description),
+        model_id=candidate.model_id,
     )
     # Another machine may have registered the same model meanwhile: the lower version stays.
-    first = _version_of(client, name, MODEL_ID, model_id) or version
+    first = _version_of(client, name, MODEL_ID, candidate.model_id) or version
     if int(first.version) < int(version.version):
         client.delete_model_version(name, version.version)
     _link(client, model, first)
@@ -234,46 +206,8 @@ def _link(client: MlflowClient, model: LoggedModel, version: ModelVersion) -> No
         client.set_logged_model_tags(model.model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(known)})
 
 
-def _tags(model_id: str, candidate: _Candidate, study_run_id: str, params: Mapping[str, Any]) -> dict[str, str]:
-    texts = {str(key): names.param_value(value) for key, value in params.items()}
-    length = _CELL_LENGTH * 25
-    while len(packed := json.dumps({key: names.cut(text, length) for key, text in texts.items()})) > 5000 and length:
-        length //= 2
-    return {
-        MODEL_ID: model_id,
-        STUDY_RUN: study_run_id,
-        names.METRIC: candidate.metric,
-        names.DIRECTION: str(candidate.greater_is_better),
-        SCORE: repr(candidate.score),
-        PARAMS: names.tag_value(packed),
-    }
-
-
-def _describe(client: MlflowClient, tags: Mapping[str, str], candidate: _Candidate, text: str | None) -> str:
-    study = client.get_run(tags[STUDY_RUN])
-    lines = [
-        *([text, ""] if text else []),
-        f"**{candidate.metric} = {candidate.score:.6g}**: the best of study *{study.info.run_name}* "
-        f"(run `{study.info.run_id}`).",
-    ]
-    params = _params_of(tags)
-    if params:
-        lines += ["", "| parameter | value |", "|---|---|"]
-        lines += [f"| {_cell(key)} | {_cell(value)} |" for key, value in params.items()]
-    return names.cut("\n".join(lines), _DESCRIPTION_LENGTH)
-
-
-def _params_of(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the candidate's parameters that a version's tags tell."""
-    return dict(json.loads(tags.get(PARAMS, "{}")))
-
-
-def _cell(text: str) -> str:
-    return names.cut(text, _CELL_LENGTH).replace("|", "\\|")
-
-
 def _consider_alias(
-    client: MlflowClient, version: ModelVersion, alias: str, candidate: _Candidate, promote: bool
+    client: MlflowClient, version: ModelVersion, alias: str, candidate: Candidate, promote: bool
 ) -> tuple[bool, str]:
     """Move the alias if it should move; return whether it did, and why."""
     holder = client.get_registered_model(version.name).aliases.get(alias)
@@ -286,26 +220,7 @@ def _consider_alias(
     elif holder is None:
         wins, reason = True, f"Version {version.version} is the first to be {alias!r}."
     else:
-        wins, reason = _compare(candidate, client.get_model_version(version.name, holder), alias)
+        wins, reason = candidate.compare(client.get_model_version(version.name, holder), alias)
     if wins:
         client.set_registered_model_alias(version.name, alias, version.version)
     return wins, reason
-
-
-def _compare(candidate: _Candidate, holder: ModelVersion, alias: str) -> tuple[bool, str]:
-    has = f"version {holder.version}, which is {alias!r}"
-    metric, direction = holder.tags.get(names.METRIC), holder.tags.get(names.DIRECTION)
-    if metric != candidate.metric or direction != str(candidate.greater_is_better):
-        was = f"measured {metric!r}" if metric else "has no score"
-        return False, f"Cannot compare {candidate.metric!r} with {has} and {was}; promote=True moves the alias anyway."
-    best = _score_of(holder)
-    if math.isnan(best) or candidate.beats(best):
-        return True, f"{candidate.metric} {candidate.score:.6g} beats {best:.6g} of {has}."
-    return False, f"{candidate.metric} {candidate.score:.6g} does not beat {best:.6g} of {has}."
-
-
-def _score_of(version: ModelVersion) -> float:
-    try:
-        return float(version.tags.get(SCORE, "nan"))
-    except ValueError:
-        return math.nan

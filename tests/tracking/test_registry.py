@@ -16,8 +16,9 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from mlflow_hpo.core.errors import InvalidArgumentError
+from mlflow_hpo.tracking.candidate import MODEL_ID, PARAMS, SCORE, STUDY_RUN
 from mlflow_hpo.tracking.models import LoggedModelRef, ModelTemplate, log_saved_model, save_estimator
-from mlflow_hpo.tracking.registry import MODEL_ID, PARAMS, SCORE, STUDY_RUN, Registration, register_model
+from mlflow_hpo.tracking.registry import Registration, register_model
 
 X, Y = load_iris(return_X_y=True)
 ESTIMATOR = LogisticRegression(max_iter=500).fit(X, Y)
