@@ -42,10 +42,7 @@ _ROOMS = {"KerasClassifier": "keras", "KerasRegressor": "keras", "Tracking": "co
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from mlflow_hpo.core.garbage import nothing_collected  # not with the plugin, which MLflow loads in all programs
-
-    with nothing_collected():
-        return getattr(importlib.import_module(f"mlflow_hpo.{_ROOMS.get(name, 'search')}"), name)
+    return getattr(importlib.import_module(f"mlflow_hpo.{_ROOMS.get(name, 'search')}"), name)
 
 
 def __dir__() -> list[str]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from mlflow_hpo.core.garbage import nothing_collected
-
 if TYPE_CHECKING:
     from mlflow_hpo.keras._wrappers import KerasClassifier, KerasRegressor
     from mlflow_hpo.keras.watch import watch_fits
@@ -26,8 +24,7 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with nothing_collected():
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

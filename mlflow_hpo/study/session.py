@@ -13,8 +13,8 @@ from typing import Any
 from mlflow_hpo.core.clock import now_ms
 from mlflow_hpo.core.config import Tracking
 from mlflow_hpo.core.events import RunStatus, StudyConcluded
-from mlflow_hpo.core.garbage import old_objects_left_alone
 from mlflow_hpo.core.reporting import Reporter, current_reporter
+from mlflow_hpo.study.garbage import old_objects_left_alone
 from mlflow_hpo.study.named_logs import named_logs
 from mlflow_hpo.study.progress import shown_study
 from mlflow_hpo.study.ranking import Ranking

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from mlflow_hpo.core.clock import now_ms
 from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.records import Logged
+from mlflow_hpo.tracking.versions import installed_version
 
 _PACKAGES = (
     "mlflow-hpo",
@@ -97,11 +97,4 @@ def _kind(estimator: Any) -> str:
 
 
 def _versions() -> dict[str, str]:
-    return {f"version.{name}": version for name in _PACKAGES if (version := _version(name))}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    return {f"version.{name}": version for name in _PACKAGES if (version := installed_version(name))}

@@ -226,14 +226,16 @@ def test_a_model_that_was_being_logged_is_there_once(store: MlflowClient, study:
     packed = pack_estimator(DecisionTreeClassifier().fit(X, y), TEMPLATE)
     model = StoredModel(writer._spool.add_model(packed.to_bytes()), "model", {"max_depth": "None"})
     logger = ModelLogger(store, writer._spool)
-    # Killed once before the files were there, and once before the run was told.
-    torn = store.create_logged_model(run.experiment_id, name="model", source_run_id=run.run_id)
+    # The user's own, and ours: killed once before the files were there, and once before the run was told.
+    own = store.create_logged_model(run.experiment_id, name="model", source_run_id=run.run_id)
+    tags = {"mlflow_hpo.kind": "model"}
+    torn = store.create_logged_model(run.experiment_id, name="model", source_run_id=run.run_id, tags=tags)
     (whole,) = {logger.log(run.run_id, model, is_careful=is_careful) for is_careful in (True, True)}
     for _ in range(2):
         logger.link(run.run_id, [whole], is_careful=True)
-    (left,) = store.search_logged_models([run.experiment_id])
-    assert (left.model_id, left.params) == (whole, {"max_depth": "None"})
-    assert left.model_id != torn.model_id
+    left = {model.model_id: model.params for model in store.search_logged_models([run.experiment_id])}
+    assert left == {own.model_id: {}, whole: {"max_depth": "None"}}
+    assert torn.model_id not in left
     assert model_ids(store.get_run(run.run_id)) == [whole]
     writer.close(RunStatus.FINISHED)
 

@@ -17,7 +17,6 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
 from typing import Any
 
-from mlflow_hpo.core.garbage import nothing_collected
 from mlflow_hpo.study.executors._receiving import Receiver
 
 # The first byte of each message: to the worker ...
@@ -132,8 +131,7 @@ def _end_at_once() -> None:
 
 def _run(pickled: bytes, receiver: Receiver, line: _Line) -> bytes:
     try:
-        with nothing_collected():  # the first fold has all imported that it needs
-            task = receiver.unpack(pickled)
+        task = receiver.unpack(pickled)
     except BaseException as error:
         return _failure("The fold could not be read in its worker process", error)
     line.send(STARTED)

@@ -69,12 +69,16 @@ class ModelLogger:
             self._client.log_outputs(run_id, outputs)
 
     def _existing(self, run_id: str, name: str) -> str | None:
-        """Return the model that an interrupted attempt has stored as a whole; what it has left in part is deleted."""
+        """Return the model that an interrupted attempt has stored as a whole; what it has left in part is deleted.
+
+        What the user's code has logged on the run is left alone.
+        """
         from mlflow_hpo.tracking.models import delete_logged_model
 
         experiments = [self._spool.address.experiment_id]
         of_run = f"source_run_id = '{run_id}' AND name = '{name}'"
-        for model in self._client.search_logged_models(experiments, filter_string=of_run):
+        found = self._client.search_logged_models(experiments, filter_string=of_run)
+        for model in (model for model in found if model.tags.get(names.KIND) == "model"):
             if model.status == LoggedModelStatus.READY:
                 return str(model.model_id)
             delete_logged_model(self._client, model.model_id)

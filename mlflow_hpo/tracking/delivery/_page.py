@@ -12,10 +12,10 @@ from mlflow_hpo.tracking.spool import Address
 
 REPORT_VARIABLE = "MLFLOW_HPO_REPORT"
 # A program of its own, of a room above this one: whoever delivers has no time to draw, and nothing to do with plots.
-# It has no haste, from its first import on: the study, or the next one, may be training.
+# It has no haste, from its first import on: the study, or the next one, may be training. No garbage matters to it.
 _NICENESS = 10
 _PROGRAM = (
-    f"import os, sys; os.nice({_NICENESS}); sys.path += {{path!r}}; "
+    f"import gc, os, sys; gc.disable(); os.nice({_NICENESS}); sys.path += {{path!r}}; "
     "from mlflow_hpo.report.__main__ import main; main(sys.argv[1])"
 )
 _RENEW_SECONDS = 300.0

@@ -98,7 +98,7 @@ def log_saved_model(
 
 def _tags(mlmodel: dict[str, Any]) -> dict[str, str]:
     reason = (mlmodel.get("metadata") or {}).get(names.PICKLE)
-    return {names.PICKLE: str(reason)[:5000]} if reason else {}
+    return {names.KIND: "model", **({names.PICKLE: str(reason)[:5000]} if reason else {})}
 
 
 def delete_logged_model(client: MlflowClient, model_id: str) -> None:

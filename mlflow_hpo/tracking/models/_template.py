@@ -16,6 +16,7 @@ from mlflow.utils.environment import _mlflow_conda_env, _PythonEnv
 from mlflow_hpo.core.portable import SupportsPortable
 from mlflow_hpo.tracking.models._signature import signature_of
 from mlflow_hpo.tracking.models._travelling import loader
+from mlflow_hpo.tracking.versions import installed_version
 
 _ALWAYS = ("mlflow", "scikit-learn", "skops", "numpy", "scipy", "pandas", "cloudpickle")
 _KERAS = ("keras", "scikeras")
@@ -101,15 +102,9 @@ def _keras_pins() -> tuple[str, ...]:
 
 
 def _pins(names: tuple[str, ...] | list[str]) -> tuple[str, ...]:
-    return tuple(f"{name}=={version}" for name in names if (version := _version(name)) is not None)
-
-
-@functools.cache
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name).partition("+")[0]  # a local build's suffix is not on PyPI
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    found = {name: installed_version(name) for name in names}
+    # A local build's suffix is not on PyPI.
+    return tuple(f"{name}=={version.partition('+')[0]}" for name, version in found.items() if version is not None)
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from mlflow_hpo import GridSearchCV
-from mlflow_hpo.core.garbage import nothing_collected, old_objects_left_alone
+from mlflow_hpo.study.garbage import old_objects_left_alone
 
 
 class Cycle:
@@ -55,17 +55,6 @@ def test_what_the_user_has_frozen_stays_frozen() -> None:
         gc.unfreeze()
     gc.collect()
     assert frozen_gone() is None
-
-
-def test_nothing_is_collected_meanwhile_and_all_is_as_before_afterwards() -> None:
-    with nothing_collected():
-        with nothing_collected():
-            assert not gc.isenabled()
-        assert not gc.isenabled()
-    assert gc.isenabled()
-    with pytest.raises(ZeroDivisionError), nothing_collected():
-        raise ZeroDivisionError
-    assert gc.isenabled()
 
 
 class Noticing(LogisticRegression):

@@ -1,4 +1,4 @@
-"""Garbage collection where it only costs: among objects that stay, and while modules are imported."""
+"""Garbage collection while a study runs: what was there before is left alone."""
 
 from __future__ import annotations
 
@@ -23,19 +23,3 @@ def old_objects_left_alone() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
-
-
-@contextmanager
-def nothing_collected() -> Iterator[None]:
-    """Collect no garbage while the context is open: for imports.
-
-    What a module makes when it is imported stays, and the collector looks at it again and again: a seventh of the
-    seconds that TensorFlow and MLflow are imported for.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
