@@ -20,7 +20,7 @@ EXPERIMENT = "tests"
 LONG_FILES = ["test_sklearn_suite.py", "test_keras_reuse.py", "test_contract.py", "test_dask.py", "test_chaos.py"]
 # They take seconds each; the tests that look at them switch them on.
 os.environ["MLFLOW_HPO_REPORT"] = "false"
-# Two workers fill both cores: threads of BLAS beside them only wait for each other. Here for the workers.
+# Two workers fill both cores: threads of BLAS beside them only wait for each other. The workers inherit it.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # A shell that starts the tests in the background has them, and all that they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)

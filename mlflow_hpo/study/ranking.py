@@ -35,10 +35,9 @@ class Ranking:
         """Settle the metric, from the result of a fold that has not failed."""
         self.metric = self._metric_of(result)
 
-    def fold_score(self, fold: int, result: scores.FoldResult) -> float:
-        """Return the score of a fold by which its model is ranked, NaN where there is none."""
-        name = self._metric_of(result).removeprefix("mean_")
-        return scores.fold_metrics(fold, result).get(f"split{fold}_{name}", math.nan)
+    def fold_score(self, fold: int, result: scores.FoldResult, metrics: Mapping[str, float]) -> float:
+        """Return the score, among the metrics of a fold, by which its model is ranked; NaN where there is none."""
+        return metrics.get(f"split{fold}_{self._metric_of(result).removeprefix('mean_')}", math.nan)
 
     def score(self, metrics: Mapping[str, float]) -> float | None:
         """Return a trial's value of the metric, greater is better; None where it has none."""

@@ -294,11 +294,11 @@ class Study:
         trial.take(outcome, result)
         if self._sample is None or (self._sample.get("fit_error") and not result.get("fit_error")):
             self._sample = result
+        metrics = scores.fold_metrics(outcome.fold, result)
         if not trial.has_replayed(outcome.fold):
-            metrics = scores.fold_metrics(outcome.fold, result)
             self._put(FoldEnded(number, outcome.fold, metrics, trial.fold_tags(outcome, result)))
         if outcome.model is not None:
-            trial.keep(outcome.model, self.ranking.fold_score(outcome.fold, result), self._log_models)
+            trial.keep(outcome.model, self.ranking.fold_score(outcome.fold, result, metrics), self._log_models)
 
     def _end(
         self,

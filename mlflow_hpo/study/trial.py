@@ -56,9 +56,9 @@ class OpenTrial:
     results: dict[int, FoldResult] = field(default_factory=dict)
     error: str | None = None
     lost: str | None = None
-    _keys: dict[int, str] = field(default_factory=dict)
-    _replayed: set[int] = field(default_factory=set)
-    _models: list[tuple[float, FittedModel]] = field(default_factory=list)
+    _keys: dict[int, str] = field(default_factory=dict, init=False)
+    _replayed: set[int] = field(default_factory=set, init=False)
+    _models: list[tuple[float, FittedModel]] = field(default_factory=list, init=False)
 
     @property
     def is_replay(self) -> bool:

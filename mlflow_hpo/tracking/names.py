@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Mapping
 from typing import Any
 
 _FORBIDDEN = re.compile(r"[^\w\-. :/]")
@@ -66,6 +67,17 @@ def param_value(value: Any) -> str:
     if callable(value) and hasattr(value, "__name__"):
         return str(value.__name__)
     return cut(" ".join(storable(str(value)).split()), _PARAM_LENGTH)
+
+
+def params(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return parameters as MLflow takes them.
+
+    Examples
+    --------
+    >>> params({"learning_rate": 0.1})
+    {'learning_rate': '0.1'}
+    """
+    return {key(name): param_value(value) for name, value in values.items()}
 
 
 def tag_value(value: Any) -> str:

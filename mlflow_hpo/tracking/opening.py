@@ -85,8 +85,7 @@ def plan_record(plan: StudyPlan) -> Logged:
     values["search.strategy"] = plan.strategy
     if plan.estimator is not None:
         values["search.estimator"] = _kind(plan.estimator)
-    params = {names.key(name): names.param_value(value) for name, value in values.items()}
-    return Logged(None, now_ms(), params=params, tags=_versions())
+    return Logged(None, now_ms(), params=names.params(values), tags=_versions())
 
 
 def _kind(estimator: Any) -> str:

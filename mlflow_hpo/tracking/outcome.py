@@ -44,7 +44,7 @@ class StudyOutcome:
 
 def outcome_record(outcome: StudyOutcome) -> Logged:
     """Return what is written on the study's run about what the study has found."""
-    params = {names.key(f"best.{name}"): names.param_value(value) for name, value in outcome.params.items()}
+    params = names.params({f"best.{name}": value for name, value in outcome.params.items()})
     texts = {} if outcome.table is None else {"cv_results.csv": outcome.table.to_csv(index=False)}
     return Logged(None, now_ms(), params=params, texts=texts)
 

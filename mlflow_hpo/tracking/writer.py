@@ -117,8 +117,9 @@ class Writer:
         tuple of (str, str) or None
             Name and version of what was registered; None where nothing was, or where the store is away.
         """
-        refitted = FittedModel(None, estimator)
-        model = None if estimator is None else self._store(refitted, _MODEL, "refitted model", _params(params))
+        model = None
+        if estimator is not None:
+            model = self._store(FittedModel(None, estimator), _MODEL, "refitted model", names.params(params))
         self.log(Concluded(model, register_as, alias))
         try:
             registered = self._courier.flush(self._spool)["registered"]
@@ -141,7 +142,7 @@ class Writer:
 
     @_spool_event.register
     def _(self, event: TrialStarted) -> None:
-        params = self._params[event.trial] = _params(event.params)
+        params = self._params[event.trial] = names.params(event.params)
         self.log(TrialBegan(event.trial, event.name, params, dict(event.tags), event.time_ms, event.run_id))
 
     @_spool_event.register
@@ -217,10 +218,6 @@ def _error(traceback: str) -> dict[str, Any]:
         "tags": {names.ERROR: names.tag_value(last_line), names.NOTE: names.tag_value(note)},
         "texts": {"traceback.txt": traceback},
     }
-
-
-def _params(values: Mapping[str, Any]) -> dict[str, str]:
-    return {names.key(name): names.param_value(value) for name, value in values.items()}
 
 
 def _metrics(values: Mapping[str, float]) -> dict[str, float]:

@@ -39,7 +39,7 @@ class Strategy:
     """A search class of ours, the library's, and arguments that make it search over a tree's or a regression's knob."""
 
     ours: Any
-    library: Any
+    theirs: Any
     space: Callable[[str], dict[str, Any]]
 
     def build(self, cls: Any, estimator: Any, param: str, **kwargs: Any) -> Any:
@@ -113,7 +113,7 @@ def assert_same_results(ours: Any, library: Any) -> None:
 def fit_both(strategy: Strategy, estimator: Any, param: str, X: Any, y: Any, fit: Any = None, **kwargs: Any) -> Any:
     """Fit the library's search and ours on the same, and return ours after the comparison."""
     tracking = kwargs.pop("tracking", NO_MODELS)
-    library = strategy.build(strategy.library, estimator, param, **kwargs).fit(X, y, **(fit or {}))
+    library = strategy.build(strategy.theirs, estimator, param, **kwargs).fit(X, y, **(fit or {}))
     ours = strategy.build(strategy.ours, estimator, param, **kwargs, tracking=tracking).fit(X, y, **(fit or {}))
     assert_same_results(ours, library)
     if hasattr(ours, "best_estimator_"):
@@ -124,7 +124,7 @@ def fit_both(strategy: Strategy, estimator: Any, param: str, X: Any, y: Any, fit
 @every_strategy
 def test_signature_is_the_librarys_and_tracking(strategy: Strategy) -> None:
     ours = inspect.signature(strategy.ours).parameters
-    library = inspect.signature(strategy.library).parameters
+    library = inspect.signature(strategy.theirs).parameters
     assert list(ours) == [*library, "tracking"]
     assert all(ours[name].default is library[name].default for name in library)
 

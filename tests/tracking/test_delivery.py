@@ -230,7 +230,7 @@ def test_a_model_that_was_being_logged_is_there_once(store: MlflowClient, study:
     own = store.create_logged_model(run.experiment_id, name="model", source_run_id=run.run_id)
     tags = {"mlflow_hpo.kind": "model"}
     torn = store.create_logged_model(run.experiment_id, name="model", source_run_id=run.run_id, tags=tags)
-    (whole,) = {logger.log(run.run_id, model, is_careful=is_careful) for is_careful in (True, True)}
+    (whole,) = {logger.log(run.run_id, model, is_careful=True) for _ in range(2)}
     for _ in range(2):
         logger.link(run.run_id, [whole], is_careful=True)
     left = {model.model_id: model.params for model in store.search_logged_models([run.experiment_id])}

@@ -64,7 +64,8 @@ def test_models_tell_their_candidate_and_its_score(store: MlflowClient, log_mode
         assert len(models) == (3 if log_models == "all_folds" else 1)
         for model in models:
             assert model.params == {"max_depth": depth}
-            assert [(metric.key, metric.value) for metric in model.metrics] == [("mean_test_score", trial.score)]
+            (metric,) = model.metrics
+            assert (metric.key, metric.value, metric.run_id) == ("mean_test_score", trial.score, trial.run_id)
         assert [point.value for point in store.get_metric_history(trial.run_id, "mean_test_score")] == [trial.score]
     (refitted,) = models_of(store, result.study_.run_id)
     assert refitted.params == {"max_depth": "2"}

@@ -78,7 +78,8 @@ class ModelLogger:
         experiments = [self._spool.address.experiment_id]
         of_run = f"source_run_id = '{run_id}' AND name = '{name}'"
         found = self._client.search_logged_models(experiments, filter_string=of_run)
-        for model in (model for model in found if model.tags.get(names.KIND) == "model"):
+        ours = [model for model in found if model.tags.get(names.KIND) == "model"]
+        for model in ours:
             if model.status == LoggedModelStatus.READY:
                 return str(model.model_id)
             delete_logged_model(self._client, model.model_id)
