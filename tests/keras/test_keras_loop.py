@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -10,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from tensorflow.python.util._pywrap_util_port import IsMklEnabled
 
 from mlflow_hpo import KerasClassifier
 from mlflow_hpo.keras.reuse import graph
@@ -17,6 +21,8 @@ from mlflow_hpo.keras.reuse.graph import Loop
 from mlflow_hpo.keras.reuse.pool import pool
 
 pytestmark = pytest.mark.slow
+
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
 X = np.random.default_rng(0).normal(size=(90, 8, 8, 1)).astype("float32")
 Y = (X.sum((1, 2, 3)) > 0).astype("int64")
@@ -98,6 +104,16 @@ def test_what_is_known_of_a_batch_is_what_keras_knows(create, rows):
         np.testing.assert_array_equal(shared.predict_proba(some), fresh.predict_proba(some))
 
 
+def test_the_same_holds_for_the_other_kernels():
+    """oneDNN's operations where this processor has TensorFlow's by default, and the other way round."""
+    switched = "0" if IsMklEnabled() else "1"
+    these = "test_both_ways_round_as_keras_does or test_what_is_known_of_a_batch"
+    pytest = [sys.executable, "-m", "pytest", "-q", "--numprocesses=0", "-p", "no:cacheprovider", __file__, "-k", these]
+    done = subprocess.run(pytest, env={**os.environ, ONEDNN: switched}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "6 passed" in done.stdout
+
+
 def test_short_calls_are_not_compared(monkeypatch):
     monkeypatch.setattr(graph, "_UNMEASURED", 1e-9)
     monkeypatch.setattr(graph, "_WORTH_MEASURING", 60.0)
@@ -149,20 +165,20 @@ def test_steps_that_control_their_flow_are_handed_out(steps):
 
     def step(batch: tf.Tensor) -> None:
         if steps is tf.cond:
-            added = tf.cond(batch > 1, lambda: batch, lambda: 10 * batch)
+            added = tf.cond(batch[0] > 1, lambda: batch[0], lambda: 10 * batch[0])
         else:
-            added = tf.while_loop(lambda n: n < 4, lambda n: (n + 3,), (batch,))[0]
+            added = tf.while_loop(lambda n: n < 4, lambda n: (n + 3,), (batch[0],))[0]
         total.assign_add(added)
 
     def function(step, limit: tf.Tensor) -> tf.Tensor:
         def body(n: tf.Tensor) -> tuple[tf.Tensor]:
-            step(n)
+            step(n[None])
             return (n + 1,)
 
         return tf.while_loop(lambda n: n < limit, body, (tf.constant(0),))[0]
 
-    number = tf.TensorSpec((), tf.int32)
-    loop = Loop(function, step, number, number)
+    loop = Loop(function, step, tf.TensorSpec((1,), tf.int32), tf.TensorSpec((), tf.int32))
     assert not loop._can_run_in_turn
+    total.assign(0)  # the step was called to see what it is made of
     loop(tf.constant(4), rows=1, is_alone=True)
     assert total.numpy() == (0 + 10 + 2 + 3 if steps is tf.cond else 6 + 4 + 5 + 6)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fragile import Fragile, hear, task
+from fragile import Fragile, happen, hear, task
 from joblib import parallel_config
 from mlflow import MlflowClient
 from sklearn import model_selection
@@ -83,9 +83,43 @@ def test_epochs_of_all_workers_are_live(store: MlflowClient, client: Any, cluste
     assert seen[-1] == {"split0/loss", "split1/loss"}
 
 
-def test_deaths_cost_their_folds_and_no_others(
+class Doomed(Fragile):
+    """Takes its Dask worker with it, once, when the study has heard that it runs there."""
+
+    def fit(self, X: Any, y: Any) -> Doomed:
+        told = Path(self.marker)
+        if not told.exists():
+            reporter = current_reporter()
+            assert reporter is not None
+            reporter.end_epoch(reporter.begin_fit(None), 0, {"loss": 0.5})
+            wait_until(told.exists)
+            happen("kill parent")
+        return super().fit(X, y)
+
+
+def test_the_death_of_a_dask_worker_is_told(
     store: MlflowClient, client: Any, cluster: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    told = tmp_path / "told"
+
+    def watch() -> None:
+        experiments = [store.get_experiment_by_name("tests").experiment_id]
+        wait_until(lambda: any("split0/loss" in run.data.metrics for run in store.search_runs(experiments)))
+        told.touch()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    one_fold = [(np.arange(40), np.arange(40, 60))]
+    search = GridSearchCV(Doomed(marker=str(told)), {"held": [1]}, cv=one_fold, tracking=tracking(cluster))
+    search.fit(*data())
+    watcher.join(TIMEOUT)
+    assert "Trial 0, fold 0: its Dask worker tcp://" in caplog.text
+    assert "is gone" in caplog.text
+    assert list(search.study_.trials["status"]) == ["FINISHED"]
+    wait_until(lambda: len(client.nthreads()) == 2)
+
+
+def test_deaths_cost_their_folds_and_no_others(store: MlflowClient, client: Any, cluster: Any, tmp_path: Path) -> None:
     grid = [
         {"behaviour": ["fine"]},
         {"behaviour": ["kill once"], "marker": [str(tmp_path / "once")]},
@@ -105,7 +139,6 @@ def test_deaths_cost_their_folds_and_no_others(
     errors = [store.get_run(run_id).data.tags.get("mlflow_hpo.error", "") for run_id in trials["run_id"]]
     assert "killed by signal 9 (SIGKILL: out of memory, or killed by hand), twice" in errors[3]
     assert "have run for 2 s" in errors[4]
-    assert "is gone" in caplog.text
     wait_until(lambda: len(client.nthreads()) == 2)
 
 
