@@ -107,7 +107,7 @@ def _without_inputs(graph_def: graph_pb2.GraphDef, names: set[str]) -> graph_pb2
 def _with_shapes_unknown(graph_def: graph_pb2.GraphDef) -> graph_pb2.GraphDef:
     """Return a graph that does not believe what shapes oneDNN's operations tell.
 
-    TensorFlow puts them in where nobody asks any more, and some are wrong: that of the gradient of a convolution's bias.
+    TensorFlow puts them in where nobody asks any more, and some are wrong: that of the gradient of a bias.
     """
     theirs = {node.name: node for node in graph_def.node if node.op.startswith("_Mkl")}
     hidden = {}
