@@ -99,7 +99,7 @@ class Writer:
     def conclude(
         self, estimator: Any, params: Mapping[str, Any], register_as: str | None, alias: str
     ) -> tuple[str, str] | None:
-        """Write the best model, register it, and wait until the store has all that was written.
+        """Write the best model, and register it, which is waited for.
 
         Parameters
         ----------
@@ -121,6 +121,8 @@ class Writer:
         if estimator is not None:
             model = self._store(FittedModel(None, estimator), _MODEL, "refitted model", names.params(params))
         self.log(Concluded(model, register_as, alias))
+        if register_as is None:
+            return None
         try:
             registered = self._courier.flush(self._spool)["registered"]
         except StoreAwayError:
@@ -170,6 +172,7 @@ class Writer:
         ]
         models = tuple(model for model in stored if model is not None)
         self.log(TrialDone(event.trial, event.status.value, event.time_ms, event.score, models))
+        self._courier.hurry(self._spool)
 
     @_spool_event.register
     def _(self, event: TrialReplayed) -> None:

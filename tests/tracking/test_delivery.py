@@ -25,13 +25,14 @@ from sklearn.tree import DecisionTreeClassifier
 from mlflow_hpo import GridSearchCV, Tracking
 from mlflow_hpo.core.events import EpochEnded, RunStatus, TrialEnded, TrialStarted
 from mlflow_hpo.project.cli import cli
-from mlflow_hpo.tracking.delivery import courier, deliver_waiting
+from mlflow_hpo.tracking.delivery import Delivery, courier, deliver_waiting
 from mlflow_hpo.tracking.delivery._models import ModelLogger
+from mlflow_hpo.tracking.delivery._process import Job
 from mlflow_hpo.tracking.models import ModelTemplate, pack_estimator
 from mlflow_hpo.tracking.read import model_ids
 from mlflow_hpo.tracking.records import Logged, StoredModel
 from mlflow_hpo.tracking.runs import StudyRun, leave_study_run, open_study_run
-from mlflow_hpo.tracking.spool import Spool, spool_folder, waiting_spools
+from mlflow_hpo.tracking.spool import Address, Spool, spool_folder, waiting_spools
 from mlflow_hpo.tracking.writer import Writer
 
 X, y = load_iris(return_X_y=True)
@@ -238,6 +239,22 @@ def test_a_model_that_was_being_logged_is_there_once(store: MlflowClient, study:
     assert torn.model_id not in left
     assert model_ids(store.get_run(run.run_id)) == [whole]
     writer.close(RunStatus.FINISHED)
+
+
+def test_the_end_of_a_trial_does_not_linger(store: MlflowClient) -> None:
+    run = store.create_run(store.get_experiment_by_name("tests").experiment_id)
+    uri = store.tracking_uri
+    spool = Spool.create(Address(run.info.run_id, run.info.experiment_id, uri, uri))
+    job = Job(Delivery(spool), spool.lock())
+    now = time.monotonic()
+    spool.append(Logged(None, 0, metrics={"loss": 0.5}))
+    assert not job.is_due(now)
+    job.hurry()
+    assert job.is_due(now)
+    assert job.deliver() is None
+    assert store.get_run(run.info.run_id).data.metrics == {"loss": 0.5}
+    spool.append(Logged(None, 0, metrics={"loss": 0.4}))
+    assert not job.is_due(now)
 
 
 def test_only_one_delivers_a_spool(study: tuple[Writer, StudyRun]) -> None:

@@ -37,7 +37,7 @@ _PAGE_SECONDS = 30.0
 
 
 @dataclass
-class _Job:
+class Job:
     """A spool that is being delivered."""
 
     delivery: Delivery
@@ -58,6 +58,11 @@ class _Job:
         if self.due is None:
             self.due = now + _LINGER_SECONDS
         return now >= self.due or bool(self.questions and not self.is_away)
+
+    def hurry(self) -> None:
+        """Have what there is delivered now, unless the store is away."""
+        if not self.is_away:
+            self.due = 0.0
 
     def deliver(self) -> str | None:
         """Deliver what there is, and return why nothing could be, if so."""
@@ -85,7 +90,7 @@ class DeliveryProcess:
 
     def __init__(self, parent: int) -> None:
         self._parent = parent
-        self._jobs: dict[str, _Job] = {}
+        self._jobs: dict[str, Job] = {}
         self._pages: list[PageMaker] = []
         self._questions: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._is_warm = False
@@ -120,8 +125,10 @@ class DeliveryProcess:
             spool = Spool(Path(folder))
             lock = spool.lock()
             if lock is not None:
-                self._jobs[folder] = _Job(Delivery(spool), lock)
+                self._jobs[folder] = Job(Delivery(spool), lock)
                 self._warm_up()
+        elif folder in self._jobs and question["ask"] == "deliver":
+            self._jobs[folder].hurry()
         elif folder in self._jobs:
             self._jobs[folder].questions.append(question)
 
@@ -142,7 +149,7 @@ class DeliveryProcess:
             self._is_warm = True
             threading.Thread(target=_import_rest, daemon=True).start()
 
-    def _answer_questions(self, folder: str, job: _Job) -> None:
+    def _answer_questions(self, folder: str, job: Job) -> None:
         progress = job.delivery.progress
         ready = [question for question in job.questions if question["end"] <= progress.delivered]
         job.questions = [question for question in job.questions if question["end"] > progress.delivered]
