@@ -159,6 +159,26 @@ def test_fits_side_by_side_run_in_turn(monkeypatch):
     assert all(not loop._hands_out for loop in loops())
 
 
+def test_steps_need_not_use_all_of_a_batch():
+    seen = tf.Variable(0.0)
+
+    def step(batch: dict[str, tf.Tensor]) -> None:
+        seen.assign_add(batch["used"][0])
+
+    def function(step, value: tf.Tensor) -> tf.Tensor:
+        def body(n: tf.Tensor) -> tuple[tf.Tensor]:
+            step({"another": value[None], "used": value[None], "unused": value[None]})
+            return (n + 1,)
+
+        return tf.while_loop(lambda n: n < 3, body, (tf.constant(0),))[0]
+
+    row, number = tf.TensorSpec((None,), tf.float32), tf.TensorSpec((), tf.float32)
+    loop = Loop(function, step, {"another": row, "used": row, "unused": row}, number)
+    assert loop._can_run_in_turn
+    loop(tf.constant(2.0), rows=1, is_alone=True)
+    assert seen.numpy() == 3 * 2.0
+
+
 @pytest.mark.parametrize("steps", [tf.cond, tf.while_loop], ids=["a condition", "a loop"])
 def test_steps_that_control_their_flow_are_handed_out(steps):
     total = tf.Variable(0)

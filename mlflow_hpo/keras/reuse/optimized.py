@@ -53,18 +53,19 @@ def optimized(function: Callable[[Any], Any], signature: Any) -> Callable[[Any],
     called = tf.function(lambda mlflow_hpo_batches: function(next(mlflow_hpo_batches)), autograph=False)
     traced = called.get_concrete_function(batches)
     names = [argument.name for argument in traced.function_def.signature.input_arg]
+    captured = dict(zip(names[1:], traced.captured_inputs, strict=True))
     graph_def = _collected(lambda: traced(batches), names[0])
     if any(_controls_flow(node) for node in graph_def.node):
         raise NotReusable("a step has loops or conditions of its own")
     [batch] = [node.name for node in graph_def.node if node.op == _NEXT]
     body = _with_shapes_unknown(_without_inputs(graph_def, {batch, *names}))
-    used = {source.partition(":")[0] for node in body.node for source in node.input}
+    used = {source if ":" in source else f"{source}:0" for node in body.node for source in node.input}
 
     def add(argument: Any) -> None:
-        given = {f"{batch}:{index}": tensor for index, tensor in enumerate(tf.nest.flatten(argument))}
-        given |= dict(zip([f"{name}:0" for name in names[1:]], traced.captured_inputs, strict=True))
+        given = {f"{name}:0": tensor for name, tensor in captured.items()}
+        given |= {f"{batch}:{index}": tensor for index, tensor in enumerate(tf.nest.flatten(argument))}
         capture = tf.compat.v1.get_default_graph().capture
-        inputs = {name: capture(tensor) for name, tensor in given.items() if name.partition(":")[0] in used}
+        inputs = {name: capture(tensor) for name, tensor in given.items() if name in used}
         tf.graph_util.import_graph_def(body, input_map=inputs, name="")
 
     return add

@@ -28,8 +28,8 @@ from mlflow_hpo.tracking.skops_import import skops_io, write_only
 from mlflow_hpo.tracking.spool import Spool
 
 _POLL_SECONDS = 0.1
-# Live enough, and few enough calls.
-_LINGER_SECONDS = 0.5
+# Live enough, as MLflow's pages look for news twice a minute, and few enough calls.
+_LINGER_SECONDS = 2.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 # How long a store that is away is waited for when nobody runs the study any more.
 _ORPHAN_PATIENCE_SECONDS = 20.0
