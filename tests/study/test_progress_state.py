@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from progress_studies import RUN, Told
 
@@ -138,11 +138,13 @@ def test_nor_when_the_last_trial_takes_longer_than_it_should():
 @given(n=st.integers(2, 50), done=st.integers(1, 49), each=st.floats(0.01, 1e4), share=st.floats(0, 0.99))
 def test_trials_of_one_length_are_foreseen_exactly(n, done, each, share):
     done = min(done, n - 1)
+    expected = each * (n - done - share)
+    assume(expected > 0.002)  # times are whole milliseconds: of less, nothing may be left
     told = Told(n_trials=n)
     for trial in range(done):
         told.run(trial, 0.5, each * trial, each * (trial + 1))
     left = told.state.snapshot().seconds_left(round(1000 * each * (done + share)))
-    assert left == pytest.approx(each * (n - done - share), abs=0.01 * n)
+    assert left == pytest.approx(expected, abs=0.01 * n)
 
 
 _events = st.lists(
