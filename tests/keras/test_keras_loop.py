@@ -82,7 +82,7 @@ def test_both_ways_round_as_keras_does(monkeypatch, faster):
     monkeypatch.setattr(graph, "_UNMEASURED", 1e-9)
     monkeypatch.setattr(graph, "_WORTH_MEASURING", 0.0)
     monkeypatch.setattr(graph, "_CLEARLY_FASTER", faster)
-    shared, fresh = trained(10), trained(10, reuse=False)
+    shared, fresh = trained(13), trained(13, reuse=False)
     assert [(loop._can_run_in_turn, loop._hands_out) for loop in loops()] == [(True, faster > 0)] * 2
     assert shared.history_ == fresh.history_
     for got, expected in zip(shared.model_.get_weights(), fresh.model_.get_weights(), strict=True):
@@ -127,12 +127,13 @@ def test_short_calls_are_not_compared(monkeypatch):
 )
 def test_handing_out_must_be_clearly_faster(in_turn, handed_out, expected):
     comparison = graph._compare()
-    begun, in_turn, handed_out = 8 * [(1.0, 10)], [(5.0, 10), (in_turn, 10)], [(9.0, 20), (2 * handed_out, 20)]
-    preparing, slow, after = (30.0, 10), (4.0, 10), 2 * [(1.0, 10)]
+    begun, preparing, after = 8 * [(1.0, 10)], (30.0, 10), 2 * [(1.0, 10)]
+    slow = [(5.0, 10), (9.0, 20)]  # of each way
+    measured = [*slow, (in_turn, 10), (2 * handed_out, 20), *3 * slow]
     ways = [next(comparison)]
-    for seconds, rows in [*begun, *in_turn, slow, preparing, *handed_out, slow, *after]:
+    for seconds, rows in [*begun, preparing, *measured, *after]:
         ways.append(comparison.send(graph._Call(seconds, rows)))
-    assert ways == [False] * 11 + [True] * 4 + [expected] * 3
+    assert ways == [False] * 8 + [True] + 5 * [False, True] + [expected] * 3
 
 
 def test_fits_side_by_side_run_in_turn(monkeypatch):

@@ -8,6 +8,7 @@ operations and the order of their effects are the same both ways, and so are the
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Generator
 from functools import partial
@@ -22,7 +23,7 @@ _log = logging.getLogger(__name__)
 # Seconds of calls that are not measured: a study that begins keeps the other cores busy.
 _UNMEASURED = 8.0
 # How many calls of each way are measured; the fastest counts.
-_MEASURED = 3
+_MEASURED = 5
 # Shorter calls have little to win: preparing a graph for the other way takes a tenth of a second.
 _WORTH_MEASURING = 0.1
 # Handing out takes cores that others could use, so it must be clearly faster.
@@ -102,21 +103,16 @@ def _compare() -> Generator[bool, _Call, None]:
     while unmeasured > 0:
         seconds = (yield False).seconds
         unmeasured -= seconds
-    hands_out = seconds > _WORTH_MEASURING
-    if hands_out:
-        in_turn = yield from _fastest(hands_out=False)
+    hands_out = False
+    if seconds > _WORTH_MEASURING:
         yield True  # prepares the graph
-        hands_out = (yield from _fastest(hands_out=True)) < _CLEARLY_FASTER * in_turn
+        fastest = {False: math.inf, True: math.inf}
+        for way in [False, True] * _MEASURED:  # alternating: the machine may be slower for a while
+            call = yield way
+            fastest[way] = min(fastest[way], call.seconds / call.rows)
+        hands_out = fastest[True] < _CLEARLY_FASTER * fastest[False]
     while True:
         yield hands_out
-
-
-def _fastest(hands_out: bool) -> Generator[bool, _Call, float]:
-    """Return the seconds a row takes."""
-    calls = []
-    for _ in range(_MEASURED):
-        calls.append((yield hands_out))
-    return min(call.seconds / call.rows for call in calls)
 
 
 def _in_turn(is_wanted: bool) -> Any:
