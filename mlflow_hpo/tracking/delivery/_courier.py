@@ -47,7 +47,7 @@ PATIENCE_VARIABLE = "MLFLOW_HPO_PATIENCE"
 _PATIENCE_SECONDS = 30.0
 # The report that it has made, say, is not to be lost with a container that ends with this process.
 _END_SECONDS = 30.0
-# Trials that end faster are delivered together: a call of theirs costs as much as one of a single one.
+# Trials that end faster than that are delivered together, which costs less.
 _HURRY_SECONDS = 0.1
 
 
