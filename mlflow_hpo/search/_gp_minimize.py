@@ -27,9 +27,9 @@ from mlflow_hpo.study.places import settled_threads
 from mlflow_hpo.study.session import StudySession, open_study
 from mlflow_hpo.tracking.autolog import autologging_suspended
 from mlflow_hpo.tracking.delivery import StoreAwayError
-from mlflow_hpo.tracking.models import ModelTemplate
 from mlflow_hpo.tracking.opening import StudyPlan
 from mlflow_hpo.tracking.outcome import StudyOutcome
+from mlflow_hpo.tracking.packing import template_of
 from mlflow_hpo.tracking.runs import active_run
 
 OBJECTIVE = "objective"
@@ -96,7 +96,7 @@ def gp_minimize(
         n_trials=options["n_calls"],
         parts={"the objective": func},
     )
-    template = ModelTemplate.from_data(BareNetwork(), None)
+    template = template_of(BareNetwork(), None)
     warm = with_known_points(options, known_points(settings.warm_start_from, space, OBJECTIVE, sign=1.0))
     with autologging_suspended(), open_study(plan, settings, template, None, None) as session:
         session.note_threads(n_threads)

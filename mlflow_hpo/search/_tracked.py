@@ -23,9 +23,9 @@ from mlflow_hpo.study.session import StudySession, open_study
 from mlflow_hpo.study.study import Study
 from mlflow_hpo.study.wrapping import FoldWrapper
 from mlflow_hpo.tracking.autolog import autologging_suspended
-from mlflow_hpo.tracking.models import ModelTemplate
 from mlflow_hpo.tracking.opening import StudyPlan
 from mlflow_hpo.tracking.outcome import StudyOutcome
+from mlflow_hpo.tracking.packing import template_of
 
 _current: ContextVar[TrackedFit | None] = ContextVar("mlflow_hpo_fit", default=None)
 
@@ -131,7 +131,7 @@ class TrackedFit:
         """
         if self._session is not None:
             return self._session.study
-        template = ModelTemplate.from_data(self._search.estimator, *self._data)
+        template = template_of(self._search.estimator, *self._data)
         session = self._stack.enter_context(open_study(self._plan(n_first), self.tracking, template, *self._data))
         self._session = session
         session.note_threads(self._wrapper.n_threads)

@@ -146,7 +146,8 @@ class FoldTask:
     def _model(self, estimator: Any) -> FittedModel | None:
         if self.template is None:
             return FittedModel(self.fold, estimator=estimator)
-        from mlflow_hpo.tracking.models import pack_estimator  # imports MLflow, for which a worker need not wait before
+        # It imports MLflow, for which a worker need not wait before.
+        from mlflow_hpo.tracking.packing import pack_estimator
 
         try:
             return FittedModel(self.fold, packed=pack_estimator(estimator, self.template))

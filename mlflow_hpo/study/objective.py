@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 
 from mlflow_hpo.core.events import FittedModel
 from mlflow_hpo.core.portable import NetworkArchive, PortableNetwork
-from mlflow_hpo.tracking.models import ModelTemplate
+from mlflow_hpo.tracking.packing import template_of
 
 
 class BareNetwork(BaseEstimator):
@@ -61,7 +61,7 @@ def fitted_network(network: Any) -> FittedModel:
     """
     estimator = BareNetwork(network)
     inputs, outputs = _sample(network.inputs), _sample(network.outputs)
-    return FittedModel(None, estimator=estimator, template=ModelTemplate.from_data(estimator, inputs, outputs))
+    return FittedModel(None, estimator=estimator, template=template_of(estimator, inputs, outputs))
 
 
 def _archive(network: Any) -> NetworkArchive | None:

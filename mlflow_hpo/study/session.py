@@ -112,7 +112,7 @@ def open_study(plan: StudyPlan, tracking: Tracking, template: ModelTemplate, X: 
     StudyIsRunningError
         Another process runs the study of this name.
     """
-    courier().start()
+    courier().start(needs_skops=template.needs_skops)
     if tracking.register_as is not None:
         check_names(tracking.register_as, tracking.alias)
     name = tracking.study or plan.default_name

@@ -50,6 +50,8 @@ class Address:
         How many trials' models are kept; None keeps all.
     report : bool
         Whether the study's run has a report.
+    needs_skops : bool
+        Whether its models may be more than networks with plain labels.
     """
 
     run_id: str
@@ -59,6 +61,7 @@ class Address:
     trial_tags: dict[str, str] = field(default_factory=dict)
     keep_best: int | None = None
     report: bool = False
+    needs_skops: bool = True
 
 
 @dataclass

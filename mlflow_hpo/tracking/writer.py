@@ -29,7 +29,8 @@ from mlflow_hpo.core.redact import redacted
 from mlflow_hpo.core.reporting import EpochEnded
 from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.delivery import StoreAwayError, courier, patience
-from mlflow_hpo.tracking.models import ModelNotSavableError, ModelTemplate, PackedModel, pack_estimator
+from mlflow_hpo.tracking.models import ModelNotSavableError, ModelTemplate, PackedModel
+from mlflow_hpo.tracking.packing import pack_estimator
 from mlflow_hpo.tracking.records import (
     BestNoted,
     Concluded,
@@ -71,7 +72,16 @@ class Writer:
         self._run_ids: Mapping[str, str] = {}
         self._params: dict[int, Mapping[str, str]] = {}
         self._spool = Spool.create(
-            Address(run.run_id, run.experiment_id, run.tracking_uri, mlflow.get_registry_uri(), tags, keep_best, report)
+            Address(
+                run.run_id,
+                run.experiment_id,
+                run.tracking_uri,
+                mlflow.get_registry_uri(),
+                trial_tags=tags,
+                keep_best=keep_best,
+                report=report,
+                needs_skops=template.needs_skops,
+            )
         )
         self._courier = courier()
         self._courier.open(self._spool)

@@ -16,7 +16,7 @@ from mlflow_hpo import Tracking
 from mlflow_hpo.core.events import RunStatus, TrialEnded, TrialStarted
 from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.delivery import _page
-from mlflow_hpo.tracking.models import ModelTemplate
+from mlflow_hpo.tracking.packing import template_of
 from mlflow_hpo.tracking.runs import leave_study_run, open_study_run
 from mlflow_hpo.tracking.spool import Address
 from mlflow_hpo.tracking.writer import Writer
@@ -67,7 +67,7 @@ def test_a_study_has_its_report_when_its_process_has_ended(
 def test_a_report_is_renewed_while_the_study_runs(store: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_page, "_RENEW_SECONDS", 0.0)
     run = open_study_run("running", {names.KIND: "study", names.METRIC: "mean_test_score"})
-    writer = Writer(run, ModelTemplate.from_data(DecisionTreeClassifier(), [[0.0], [1.0]], [0, 1]))
+    writer = Writer(run, template_of(DecisionTreeClassifier(), [[0.0], [1.0]], [0, 1]))
     try:
         writer.put(TrialStarted(0, "trial 0", {"depth": 1}))
         writer.put(TrialEnded(0, RunStatus.FINISHED, {"mean_test_score": 0.125}, 0.125))

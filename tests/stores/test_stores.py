@@ -25,7 +25,7 @@ from store_studies import EPOCHS, GRID, WORDS, Folds, X, pipeline, score, y
 
 from mlflow_hpo import GridSearchCV, Tracking
 from mlflow_hpo.core.events import EpochEnded, RunStatus, TrialEnded, TrialStarted
-from mlflow_hpo.tracking.models import ModelTemplate
+from mlflow_hpo.tracking.packing import template_of
 from mlflow_hpo.tracking.runs import leave_study_run, open_study_run
 from mlflow_hpo.tracking.spool import waiting_spools
 from mlflow_hpo.tracking.writer import Writer
@@ -159,7 +159,7 @@ def test_an_interrupted_study_goes_on(store: Store, folds: Folds) -> None:
 
 def test_many_values_and_unusual_ones(store: Store) -> None:
     run = open_study_run("n" * 400, {"mlflow_hpo.kind": "study", "words": WORDS})
-    writer = Writer(run, ModelTemplate.from_data(pipeline(), X, y))
+    writer = Writer(run, template_of(pipeline(), X, y))
     writer.put(TrialStarted(0, "trial 0", {f"p{number}": number for number in range(150)} | {"words": WORDS}))
     for epoch in range(1200):
         writer.put(EpochEnded(0, 0, 0, epoch, {"loss": 1.0 / (epoch + 1), "gap": math.inf}))

@@ -11,6 +11,9 @@ from typing import Any
 import joblib
 import numpy as np
 
+from mlflow_hpo.tracking.models import ModelTemplate, save_packed
+from mlflow_hpo.tracking.packing import pack_estimator
+
 # Joblib carries the data, so that DataFrames arrive as they were.
 _SCRIPT = """
 import importlib.abc, json, os, sys
@@ -30,6 +33,11 @@ for path, data, method in joblib.load(sys.argv[1]):
 assert "mlflow_hpo" not in sys.modules
 joblib.dump(answers, sys.argv[1])
 """
+
+
+def save_estimator(estimator: Any, path: Path, template: ModelTemplate, **options: Any) -> None:
+    """Write a fitted estimator as a complete MLflow model."""
+    save_packed(pack_estimator(estimator, template), path, **options)
 
 
 def predict_elsewhere(

@@ -28,7 +28,7 @@ from mlflow_hpo.project.cli import cli
 from mlflow_hpo.tracking.delivery import Delivery, courier, deliver_waiting
 from mlflow_hpo.tracking.delivery._models import ModelLogger
 from mlflow_hpo.tracking.delivery._process import Job
-from mlflow_hpo.tracking.models import ModelTemplate, pack_estimator
+from mlflow_hpo.tracking.packing import pack_estimator, template_of
 from mlflow_hpo.tracking.read import model_ids
 from mlflow_hpo.tracking.records import Logged, StoredModel
 from mlflow_hpo.tracking.runs import StudyRun, leave_study_run, open_study_run
@@ -36,7 +36,7 @@ from mlflow_hpo.tracking.spool import Address, Spool, spool_folder, waiting_spoo
 from mlflow_hpo.tracking.writer import Writer
 
 X, y = load_iris(return_X_y=True)
-TEMPLATE = ModelTemplate.from_data(DecisionTreeClassifier(), X, y)
+TEMPLATE = template_of(DecisionTreeClassifier(), X, y)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 from mlflow.pyfunc.scoring_server import infer_and_parse_data
-from model_helpers import assert_same_bits, predict_elsewhere
+from model_helpers import assert_same_bits, predict_elsewhere, save_estimator
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import BisectingKMeans
@@ -45,15 +45,8 @@ from sklearn.svm import SVC
 
 from mlflow_hpo.core.portable import PortableNetwork
 from mlflow_hpo.tracking import names
-from mlflow_hpo.tracking.models import (
-    ModelNotSavableError,
-    ModelTemplate,
-    PackedModel,
-    pack_estimator,
-    save_estimator,
-    save_packed,
-)
-from mlflow_hpo.tracking.models._travelling import LOADER_MODULE
+from mlflow_hpo.tracking.models import LOADER_MODULE, ModelNotSavableError, PackedModel, save_packed
+from mlflow_hpo.tracking.packing import pack_estimator, template_of
 
 X, Y = load_iris(return_X_y=True)
 NAMES = np.array(["setosa", "versicolor", "virginica"])[Y]
@@ -72,7 +65,7 @@ FRAME = pd.DataFrame(
 
 def saved(estimator: Any, data: Any, y: Any, path: Path) -> Any:
     """Save a fitted estimator and load it again, in this process."""
-    save_estimator(estimator, path, ModelTemplate.from_data(estimator, data, y))
+    save_estimator(estimator, path, template_of(estimator, data, y))
     return mlflow.pyfunc.load_model(str(path))
 
 
@@ -266,7 +259,7 @@ def test_asking_for_a_method_that_is_not_there(tmp_path: Path) -> None:
 def test_the_files_of_a_model(tmp_path: Path) -> None:
     model = saved(LogisticRegression(max_iter=500).fit(X, Y), X, Y, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
-        *("MLmodel", "code", "conda.yaml", "estimator.skops", "inputs.json", "python_env.yaml", "requirements.txt"),
+        *("MLmodel", "code", "conda.yaml", "estimator.json", "estimator.skops", "python_env.yaml", "requirements.txt"),
     }
     requirements = (tmp_path / "requirements.txt").read_text().split()
     assert any(pin.startswith("scikit-learn==") for pin in requirements)
@@ -277,13 +270,13 @@ def test_the_files_of_a_model(tmp_path: Path) -> None:
 
 def test_more_metadata(tmp_path: Path) -> None:
     estimator = LinearRegression().fit(X, Y)
-    save_estimator(estimator, tmp_path, ModelTemplate.from_data(estimator, X, Y), metadata={"trial": 3})
+    save_estimator(estimator, tmp_path, template_of(estimator, X, Y), metadata={"trial": 3})
     assert mlflow.models.Model.load(str(tmp_path)).metadata == {"trial": 3}
 
 
 def test_a_template_goes_to_a_worker_and_the_model_comes_back(tmp_path: Path) -> None:
     estimator = LogisticRegression(max_iter=500)
-    template = pickle.loads(pickle.dumps(ModelTemplate.from_data(estimator, X, Y)))
+    template = pickle.loads(pickle.dumps(template_of(estimator, X, Y)))
     blob = pack_estimator(estimator.fit(X, Y), template).to_bytes()
     save_packed(PackedModel.from_bytes(blob), tmp_path)
     assert_same_bits(mlflow.pyfunc.load_model(str(tmp_path)).predict(X), estimator.predict(X))
@@ -303,16 +296,16 @@ class Locked(ClassifierMixin, BaseEstimator):
 def test_what_cannot_be_kept_says_so(tmp_path: Path) -> None:
     scaler = StandardScaler().fit(X)
     with pytest.raises(ModelNotSavableError, match="StandardScaler has no predict"):
-        save_estimator(scaler, tmp_path / "scaler", ModelTemplate.from_data(scaler, X))
+        save_estimator(scaler, tmp_path / "scaler", template_of(scaler, X))
     locked = Locked().fit(X, Y)
     with pytest.raises(ModelNotSavableError, match="Locked cannot be kept as a model: cannot pickle") as raised:
-        save_estimator(locked, tmp_path / "locked", ModelTemplate.from_data(locked, X, Y))
+        save_estimator(locked, tmp_path / "locked", template_of(locked, X, Y))
     assert isinstance(raised.value.__cause__, TypeError)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     linear = LinearRegression().fit(X, Y)
     with pytest.raises(ModelNotSavableError, match="has files in it"):
-        save_estimator(linear, tmp_path / "full", ModelTemplate.from_data(linear, X, Y))
+        save_estimator(linear, tmp_path / "full", template_of(linear, X, Y))
 
 
 def test_a_forged_skops_file_is_refused(tmp_path: Path) -> None:
@@ -354,7 +347,7 @@ def test_networks_are_written_once_and_originals_left_alone(tmp_path: Path) -> N
     voting = VotingClassifier([("a", member), ("b", LogisticRegression(max_iter=500))]).fit(X, Y)
     fitted = voting.estimators_[0]
     estimator = make_pipeline(FunctionTransformer(), voting)
-    save_estimator(estimator, tmp_path, ModelTemplate.from_data(estimator, X, Y))
+    save_estimator(estimator, tmp_path, template_of(estimator, X, Y))
     assert [path.name for path in (tmp_path / "networks").iterdir()] == ["0.keras"]
     assert (tmp_path / "estimator.skops").exists()
     assert estimator[-1].estimators_[0] is fitted
@@ -404,7 +397,7 @@ def test_user_classes_travel_by_value(
     import user_module  # type: ignore[import-not-found]
 
     estimator = make_pipeline(user_module.Times(), LogisticRegression(max_iter=2000)).fit(X, NAMES)
-    template = ModelTemplate.from_data(estimator, X, NAMES)
+    template = template_of(estimator, X, NAMES)
     by_value = cloudpickle.list_registry_pickle_by_value()
     with caplog.at_level(logging.WARNING):
         save_estimator(estimator, tmp_path / "model", template)
@@ -418,9 +411,9 @@ def test_user_classes_travel_by_value(
     for name in ("user_module.py", "user_helper.py"):
         (tmp_path / name).unlink()
     local = make_pipeline(FunctionTransformer(lambda X: X * 2), LogisticRegression(max_iter=2000)).fit(X, Y)
-    save_estimator(local, tmp_path / "lambda", ModelTemplate.from_data(local, X, Y))
+    save_estimator(local, tmp_path / "lambda", template_of(local, X, Y))
     frame = frame_pipeline().fit(FRAME, NAMES)
-    save_estimator(frame, tmp_path / "frame", ModelTemplate.from_data(frame, FRAME, NAMES))
+    save_estimator(frame, tmp_path / "frame", template_of(frame, FRAME, NAMES))
     questions = [
         (tmp_path / "model", X, "predict"),
         (tmp_path / "model", X, "predict_proba"),

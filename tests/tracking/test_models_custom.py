@@ -10,12 +10,12 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
-from model_helpers import assert_same_bits, predict_elsewhere
+from model_helpers import assert_same_bits, predict_elsewhere, save_estimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from mlflow_hpo.tracking import names
-from mlflow_hpo.tracking.models import ModelTemplate, save_estimator
+from mlflow_hpo.tracking.packing import template_of
 
 pytestmark = pytest.mark.slow
 
@@ -102,7 +102,7 @@ def test_own_parts_travel_by_value(
 
     def fit(function: Any, name: str) -> Any:
         estimator = make_pipeline(FunctionTransformer(), KerasRegressor(function, epochs=1, verbose=0, random_state=0))
-        template = ModelTemplate.from_data(estimator, X, Y)
+        template = template_of(estimator, X, Y)
         save_estimator(estimator.fit(X, Y), tmp_path / name, template)
         return estimator
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import pandas as pd
 import pytest
 import requests
 from mlflow.pyfunc.scoring_server import infer_and_parse_data
-from model_helpers import assert_same_bits, predict_elsewhere
+from model_helpers import assert_same_bits, predict_elsewhere, save_estimator
 from serving import answers, free_port, running, wait_until
 from sklearn.base import BaseEstimator
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
@@ -27,7 +28,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from mlflow_hpo.core.portable import PortableNetwork
-from mlflow_hpo.tracking.models import ModelTemplate, save_estimator
+from mlflow_hpo.tracking.packing import pack_estimator, template_of
 
 pytestmark = pytest.mark.slow
 
@@ -111,6 +112,8 @@ CASES: dict[str, Callable[[], tuple[Any, Any, Any]]] = {
     "stacking": lambda: (StackingClassifier([("k", classifier()), ("l", classifier(units=4))], cv=2), X32, NAMES),
     "search": lambda: (GridSearchCV(classifier(), {"units": [4, 8]}, cv=2), X32, NAMES),
 }
+# Nothing but a network and labels: these need no skops.
+PLAIN = {"alone", "one-hot loss", "binary", "images"}
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +123,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, An
     cases = {}
     for name, case in CASES.items():
         estimator, data, y = case()
-        template = ModelTemplate.from_data(estimator, data, y)
+        template = template_of(estimator, data, y)
         estimator.fit(data, y)
         save_estimator(estimator, folder / name, template)
         cases[name] = (folder / name, estimator, data, y)
@@ -141,12 +144,28 @@ def test_the_same_bits_in_a_fresh_process(fitted: dict[str, Any], tmp_path: Path
 
 
 def test_nothing_but_native_networks_and_skops(fitted: dict[str, Any]) -> None:
-    for path, *_ in fitted.values():
-        assert (path / "estimator.skops").exists()
+    for name, (path, *_) in fitted.items():
+        assert (path / "estimator.skops").exists() == (name not in PLAIN)
         assert not list(path.rglob("*.pkl"))
         pins = (path / "requirements.txt").read_text()
         assert all(f"{name}==" in pins for name in ("keras", "scikeras"))
         assert "tensorflow" in pins
+
+
+def test_a_network_is_written_without_scikit_learn(fitted: dict[str, Any], tmp_path: Path) -> None:
+    _, estimator, data, y = fitted["alone"]
+    packed = tmp_path / "packed"
+    packed.write_bytes(pack_estimator(estimator, template_of(estimator, data, y)).to_bytes())
+    script = """
+import sys
+from pathlib import Path
+import mlflow_hpo.tracking.delivery._process
+from mlflow_hpo.tracking.models import PackedModel, save_packed
+save_packed(PackedModel.from_bytes(Path(sys.argv[1]).read_bytes()), sys.argv[2])
+assert not {"sklearn", "skops", "keras"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", script, packed, tmp_path / "model"], check=True)
+    assert_same_bits(mlflow.pyfunc.load_model(str(tmp_path / "model")).predict(data), estimator.predict(data))
 
 
 def test_mlflow_keras_opens_the_bare_network(fitted: dict[str, Any]) -> None:
@@ -178,14 +197,14 @@ def test_a_network_with_several_inputs(tmp_path: Path) -> None:
     inputs = [keras.layers.Input((4,), name="left"), keras.layers.Input((2,), name="right")]
     network = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Concatenate()(inputs)))
     data = {"left": X32, "right": X32[:, :2]}
-    save_estimator(Bare(network), tmp_path, ModelTemplate.from_data(Bare(), data, Y))
+    save_estimator(Bare(network), tmp_path, template_of(Bare(), data, Y))
     assert_same_bits(mlflow.pyfunc.load_model(str(tmp_path)).predict(data), network.predict(data, verbose=0))
 
 
 def test_sparse_features(tmp_path: Path) -> None:
     estimator = make_pipeline(OneHotEncoder(), regressor())
     data = FRAME[["colour"]]
-    template = ModelTemplate.from_data(estimator, data, X32[:, 3])
+    template = template_of(estimator, data, X32[:, 3])
     save_estimator(estimator.fit(data, X32[:, 3]), tmp_path, template)
     assert_same_bits(mlflow.pyfunc.load_model(str(tmp_path)).predict(data), estimator.predict(data))
 
@@ -194,7 +213,7 @@ def test_saving_disturbs_nothing(fitted: dict[str, Any], tmp_path: Path) -> None
     _, estimator, data, y = fitted["alone"]
     before = [np.array(weight) for weight in estimator.model_.get_weights()]
     network = estimator.model_
-    save_estimator(estimator, tmp_path / "model", ModelTemplate.from_data(estimator, data, y))
+    save_estimator(estimator, tmp_path / "model", template_of(estimator, data, y))
     assert estimator.model_ is network
     assert joblib.hash(before) == joblib.hash([np.array(weight) for weight in network.get_weights()])
     estimator.partial_fit(data, y)  # still trainable

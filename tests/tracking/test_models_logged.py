@@ -10,7 +10,7 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
-from model_helpers import assert_same_bits
+from model_helpers import assert_same_bits, save_estimator
 from serving import MLflowServer
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -18,18 +18,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from mlflow_hpo.tracking import names
-from mlflow_hpo.tracking.models import (
-    LoggedModelRef,
-    ModelTemplate,
-    delete_logged_model,
-    log_saved_model,
-    save_estimator,
-)
+from mlflow_hpo.tracking.models import LoggedModelRef, delete_logged_model, log_saved_model
+from mlflow_hpo.tracking.packing import template_of
 from mlflow_hpo.tracking.registry import register_model
 
 X, Y = load_iris(return_X_y=True)
 ESTIMATOR = LogisticRegression(max_iter=500).fit(X, Y)
-TEMPLATE = ModelTemplate.from_data(ESTIMATOR, X, Y)
+TEMPLATE = template_of(ESTIMATOR, X, Y)
 
 
 def log(client: MlflowClient, path: Path, estimator: Any = ESTIMATOR, **entries: Any) -> tuple[LoggedModelRef, str]:

@@ -12,17 +12,19 @@ from typing import Any
 import mlflow
 import pytest
 from mlflow import MlflowClient
+from model_helpers import save_estimator
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from mlflow_hpo.core.errors import InvalidArgumentError
 from mlflow_hpo.tracking.candidate import MODEL_ID, PARAMS, SCORE, STUDY_RUN
-from mlflow_hpo.tracking.models import LoggedModelRef, ModelTemplate, log_saved_model, save_estimator
+from mlflow_hpo.tracking.models import LoggedModelRef, log_saved_model
+from mlflow_hpo.tracking.packing import template_of
 from mlflow_hpo.tracking.registry import Registration, register_model
 
 X, Y = load_iris(return_X_y=True)
 ESTIMATOR = LogisticRegression(max_iter=500).fit(X, Y)
-TEMPLATE = ModelTemplate.from_data(ESTIMATOR, X, Y)
+TEMPLATE = template_of(ESTIMATOR, X, Y)
 
 
 class Study:

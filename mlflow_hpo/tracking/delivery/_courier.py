@@ -23,13 +23,16 @@ _logger = logging.getLogger(__name__)
 
 # Where all cores are busy, trials come first, and a quarter of a core is enough to keep up: from its first import on.
 _NICENESS = 5
-# scipy's functions do not know their modules: skops, when it is imported, asks each module for each of them, in the
-# order of their import: after MLflow and all that it brings that takes 0.6 seconds, and before it a tenth.
-# What is imported is no garbage: collection begins when all is there.
+# What is imported is no garbage: collection begins when all is there. Where an import fails, and MLflow tries one with
+# each request, every entry of the path is looked through: none is to be there twice.
 _PROGRAM = (
-    f"import gc, os, sys; gc.disable(); os.nice({_NICENESS}); sys.path += {{path!r}}; import scipy.special; "
+    f"import gc, os, sys; gc.disable(); os.nice({_NICENESS}); "
+    "sys.path += [entry for entry in {path!r} if entry not in sys.path]; {first}"
     "from mlflow_hpo.tracking.delivery._process import main; main()"
 )
+# scipy's functions do not know their modules: skops, when it is imported, asks each module for each of them, in the
+# order of their import: after MLflow and all that it brings that takes 0.6 seconds, and before it a tenth.
+_BEFORE_SKOPS = "import scipy.special; "
 # Deaths without an answer between them.
 _MAX_DEATHS = 5
 # The process has time to wait for a store, and the store has to be found away soon.
@@ -87,18 +90,18 @@ class Courier:
         self._has_opened = False
         self._lock = threading.RLock()
 
-    def start(self) -> None:
-        """Start the process, if it does not run: what it imports takes seconds."""
+    def start(self, *, needs_skops: bool = True) -> None:
+        """Start the process, if it does not run: what it imports takes seconds, fewer where nothing needs skops."""
         with self._lock:
             if self._process is None:
-                self._spawn()
+                self._spawn(_BEFORE_SKOPS if needs_skops else "")
 
     def open(self, spool: Spool) -> None:
         """Begin to deliver a spool."""
         with self._lock:
             self._open[str(spool.folder)] = _Open(spool)
             self._has_opened = True
-            self.start()
+            self.start(needs_skops=spool.address.needs_skops)
             self._send(_opening(str(spool.folder)))
 
     def hurry(self, spool: Spool) -> None:
@@ -156,11 +159,11 @@ class Courier:
         assert waiting.answer is not None
         return waiting.answer
 
-    def _spawn(self) -> None:
+    def _spawn(self, first: str = _BEFORE_SKOPS) -> None:
         path = [entry for entry in sys.path if entry]
         errors = (spool_folder() / "delivery.log").open("ab")
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _PROGRAM.format(path=path), str(os.getpid())],
+            [sys.executable, "-P", "-c", _PROGRAM.format(path=path, first=first), str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import sqlalchemy.exc
+import sys
+
 from mlflow.exceptions import MlflowException
 
 from mlflow_hpo.core.errors import HPOError
@@ -34,4 +35,6 @@ def passes(error: BaseException) -> bool:
         return not isinstance(error, _LASTING)
     if type(error).__module__.partition(".")[0] in _ARTIFACT_CLIENTS:
         return True
-    return isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.TimeoutError)
+    # What nothing has imported has raised nothing.
+    database = sys.modules.get("sqlalchemy.exc")
+    return database is not None and isinstance(error, database.OperationalError | database.TimeoutError)

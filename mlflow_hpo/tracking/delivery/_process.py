@@ -126,7 +126,7 @@ class DeliveryProcess:
             lock = spool.lock()
             if lock is not None:
                 self._jobs[folder] = Job(Delivery(spool), lock)
-                self._warm_up()
+                self._warm_up(needs_skops=spool.address.needs_skops)
         elif folder in self._jobs and question["ask"] == "deliver":
             self._jobs[folder].hurry()
         elif folder in self._jobs:
@@ -143,11 +143,11 @@ class DeliveryProcess:
                     self._answer({"spool": folder, "back": True})
             self._answer_questions(folder, job)
 
-    def _warm_up(self) -> None:
+    def _warm_up(self, *, needs_skops: bool) -> None:
         """Import what saving the first model needs, while the first records are gathered."""
         if not self._is_warm:
             self._is_warm = True
-            threading.Thread(target=_import_rest, daemon=True).start()
+            threading.Thread(target=_import_rest, args=(needs_skops,), daemon=True).start()
 
     def _answer_questions(self, folder: str, job: Job) -> None:
         progress = job.delivery.progress
@@ -213,14 +213,15 @@ def _adopt(environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
 
 
-def _import_rest() -> None:
+def _import_rest(needs_skops: bool) -> None:
     try:
         import h5py  # type: ignore[import-untyped]  # noqa: F401
 
         import mlflow_hpo.tracking.models
         import mlflow_hpo.tracking.outcome  # noqa: F401
 
-        skops_io()
+        if needs_skops:
+            skops_io()
     finally:
         gc.freeze()
         gc.enable()

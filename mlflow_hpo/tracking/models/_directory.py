@@ -18,7 +18,8 @@ from mlflow.models import Model
 from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.models._errors import ModelNotSavableError
 from mlflow_hpo.tracking.models._mlmodel import write_mlmodel
-from mlflow_hpo.tracking.models._packed import PackedModel, pack_estimator
+from mlflow_hpo.tracking.models._network_file import write_archive
+from mlflow_hpo.tracking.models._packed import PackedModel
 from mlflow_hpo.tracking.models._safe import safe_form
 from mlflow_hpo.tracking.models._template import ModelTemplate, environment_files
 from mlflow_hpo.tracking.models._travelling import LOADER_MODULE, SOURCES, loader
@@ -27,30 +28,6 @@ logger = logging.getLogger(__name__)
 
 _CODE = "code"
 _warned: set[str] = set()
-
-
-def save_estimator(
-    estimator: Any, path: str | Path, template: ModelTemplate, *, metadata: Mapping[str, Any] | None = None
-) -> None:
-    """Write a fitted estimator as a complete MLflow model.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted; not changed.
-    path : str or Path
-        Directory; made if it does not exist, and must be empty.
-    template : ModelTemplate
-        Of the study.
-    metadata : mapping or None
-        More entries for the `metadata` of `MLmodel`; plain data.
-
-    Raises
-    ------
-    ModelNotSavableError
-        The estimator does not predict, or a part of it can be written neither by skops nor by cloudpickle.
-    """
-    save_packed(pack_estimator(estimator, template), path, metadata=metadata)
 
 
 def save_packed(model: PackedModel, path: str | Path, *, metadata: Mapping[str, Any] | None = None) -> None:
@@ -79,29 +56,38 @@ def save_packed(model: PackedModel, path: str | Path, *, metadata: Mapping[str, 
         _warn_once(reason)
     pickled = {names.PICKLE: "; ".join(unsafe)} if unsafe else {}
     _write_code(directory)
-    (directory / loader.INPUTS_FILE).write_text(json.dumps(model.template.inputs), "utf-8")
+    description = {"inputs": model.template.inputs, "predictor": model.predictor}
+    (directory / loader.DESCRIPTION_FILE).write_text(json.dumps(description), "utf-8")
     for name, text in environment_files(model.template.requirements).items():
         (directory / name).write_text(text, "utf-8")
     _write_mlmodel(directory, model.template, bool(model.networks), {**(metadata or {}), **pickled})
 
 
-def _write_networks(model: PackedModel, folder: Path) -> list[str | None]:
-    """Write each network's file; return why some have pickles beside them."""
-    if model.networks:
-        folder.mkdir()
-    for index, network in enumerate(model.networks):
-        network.write(folder / f"{index}.keras")
-    return [network.reason for network in model.networks]
-
-
 def _write_estimator(model: PackedModel, directory: Path) -> str | None:
     """Write the scikit-learn part; return why it is a pickle, if it is."""
+    if model.estimator is None:
+        return None
     safe = model.safe or safe_form(model.estimator)
     if safe.data is None:
         (directory / loader.PICKLE_FILE).write_bytes(model.estimator)
     else:
         (directory / loader.SKOPS_FILE).write_bytes(safe.data)
     return safe.reason
+
+
+def _write_networks(model: PackedModel, folder: Path) -> list[str | None]:
+    """Write each network's native file, and beside it what is the user's own; return why there is such."""
+    if model.networks:
+        folder.mkdir()
+    for index, network in enumerate(model.networks):
+        file = folder / f"{index}.keras"
+        if isinstance(network.content, bytes):
+            file.write_bytes(network.content)
+        else:
+            write_archive(network.content, file)
+        if network.parts is not None:
+            file.with_suffix(".pkl").write_bytes(network.parts)
+    return [network.reason for network in model.networks]
 
 
 def _warn_once(reason: str) -> None:

@@ -4,24 +4,10 @@ from __future__ import annotations
 
 import functools
 import pickle
-from dataclasses import dataclass
 
+from mlflow_hpo.tracking.models._packed import SafeForm
 from mlflow_hpo.tracking.models._travelling import loader
 from mlflow_hpo.tracking.skops_import import known_estimators, skops_io
-
-
-@dataclass(frozen=True)
-class SafeForm:
-    """An estimator in skops's format, or why it has to stay a pickle.
-
-    Parameters
-    ----------
-    data : bytes or None
-    reason : str or None
-    """
-
-    data: bytes | None = None
-    reason: str | None = None
 
 
 # Around a network little else is fitted: most trials of a study differ in nothing but the network.

@@ -24,7 +24,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils.validation import check_is_fitted
 
 from mlflow_hpo.core.portable import PortableNetwork
-from mlflow_hpo.tracking.models._travelling import LOADER_MODULE, loader
+from mlflow_hpo.tracking.models import LOADER_MODULE, loader
 
 # What other estimators read off a fitted member.
 _FITTED_ATTRIBUTES = ("classes_", "n_classes_", "n_outputs_", "n_features_in_", "feature_names_in_")
@@ -71,17 +71,7 @@ class PortablePickler(cloudpickle.Pickler):
         portable = _parts_of(estimator)
         if portable is None:
             return loader.NetworkPredictor(None, estimator.__sklearn_tags__().estimator_type or "regressor")
-        predictor = loader.NetworkPredictor(
-            self._index_of(portable),
-            portable.kind,
-            portable.feature_encoder,
-            _target_decoder(portable),
-            portable.batch_size,
-        )
-        for name in _FITTED_ATTRIBUTES:
-            if (value := getattr(estimator, name, None)) is not None:
-                setattr(predictor, name, value)
-        return predictor
+        return _predictor_of(estimator, portable, self._index_of(portable))
 
     def _index_of(self, portable: PortableNetwork) -> int:
         for index, known in enumerate(self._networks):
@@ -89,6 +79,31 @@ class PortablePickler(cloudpickle.Pickler):
                 return index
         self._networks.append(portable)
         return len(self._networks) - 1
+
+
+def plain_network(estimator: Any) -> tuple[PortableNetwork, dict[str, Any]] | None:
+    """Return the network of a fitted Keras estimator, and all else about it as plain data; None where it has no such.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Not changed.
+    """
+    portable = _parts_of(estimator) if _is_portable(type(estimator)) else None
+    if portable is None:
+        return None
+    plain = loader.plain_predictor(_predictor_of(estimator, portable, 0))
+    return None if plain is None else (portable, plain)
+
+
+def _predictor_of(estimator: Any, portable: PortableNetwork, index: int) -> loader.NetworkPredictor:
+    predictor = loader.NetworkPredictor(
+        index, portable.kind, portable.feature_encoder, _target_decoder(portable), portable.batch_size
+    )
+    for name in _FITTED_ATTRIBUTES:
+        if (value := getattr(estimator, name, None)) is not None:
+            setattr(predictor, name, value)
+    return predictor
 
 
 def _target_decoder(portable: PortableNetwork) -> Any:

@@ -16,7 +16,7 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, Tens
 from mlflow.types.schema import AnyType
 from sklearn.base import is_regressor
 
-from mlflow_hpo.tracking.models._travelling import loader
+from mlflow_hpo.tracking.models import loader
 
 # MLflow enforces columns one by one; wider arrays are declared as one tensor.
 _MAX_COLUMNS = 1000

@@ -1,57 +1,19 @@
-"""The networks of a model: what is taken out of each at once, and the file that is made of it later."""
+"""What is taken out of a network at once; its file is made of that later."""
 
 from __future__ import annotations
 
-import io
 import json
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from mlflow_hpo.core.portable import NetworkArchive, PortableNetwork, Variables
-from mlflow_hpo.tracking.models._portable import pickle_by_value
-from mlflow_hpo.tracking.models._travelling import loader
-
-_METADATA = "metadata.json"
-_WEIGHTS = "model.weights.h5"
-
-
-@dataclass(frozen=True)
-class PackedNetwork:
-    """A network out of the process that trained it.
-
-    Parameters
-    ----------
-    content : NetworkArchive or bytes
-        What its file holds, or the file itself where nothing but the network's own `save` could make it.
-    parts : bytes or None
-        A pickle of the user's own classes and functions in it.
-    reason : str or None
-        Why there are such parts.
-    """
-
-    content: NetworkArchive | bytes
-    parts: bytes | None = None
-    reason: str | None = None
-
-    def write(self, file: Path) -> None:
-        """Write the network's native file, and beside it what is the user's own.
-
-        Parameters
-        ----------
-        file : Path
-            Ends in `.keras`.
-        """
-        if isinstance(self.content, bytes):
-            file.write_bytes(self.content)
-        else:
-            _write_archive(self.content, file)
-        if self.parts is not None:
-            file.with_suffix(".pkl").write_bytes(self.parts)
+from mlflow_hpo.core.portable import NetworkArchive, PortableNetwork
+from mlflow_hpo.tracking.models import PackedNetwork, loader
+from mlflow_hpo.tracking.packing._portable import pickle_by_value
 
 
 def pack_network(portable: PortableNetwork) -> PackedNetwork:
@@ -94,29 +56,6 @@ def _with_parts(network: Any, config: dict[str, Any], content: NetworkArchive | 
     names = [cls.__name__ for cls in parts.classes] + [f"{layer}.{setting}" for layer, setting in parts.functions]
     reason = f"the network uses {', '.join(names)}, which Keras's own format cannot hold"
     return PackedNetwork(content, pickle_by_value(parts, []).blob, reason)
-
-
-def _write_archive(archive: NetworkArchive, file: Path) -> None:
-    weights = io.BytesIO()
-    _write_weights(archive.variables, weights)
-    with zipfile.ZipFile(file, "w") as target:
-        target.writestr(_METADATA, json.dumps(archive.metadata))
-        target.writestr(loader.CONFIG, json.dumps(archive.config))
-        target.writestr(_WEIGHTS, weights.getvalue())
-
-
-def _write_weights(variables: tuple[Variables, ...], file: io.BytesIO) -> None:
-    import h5py  # type: ignore[import-untyped]  # comes with Keras: models without a network need neither
-
-    with h5py.File(file, "w") as store:
-        for part in variables:
-            group = store.create_group(f"{part.path}/vars" if part.path else "vars")
-            if part.name is not None:
-                group.attrs["name"] = part.name
-            for key, values in part.arrays.items():
-                dataset = group.create_dataset(key, data=values)
-                if values.dtype.name == "bfloat16":  # HDF5 has no such type; Keras reads it off here
-                    dataset.attrs["dtype"] = "bfloat16"
 
 
 def _has_custom_training(network: Any) -> bool:
