@@ -259,7 +259,15 @@ def test_asking_for_a_method_that_is_not_there(tmp_path: Path) -> None:
 def test_the_files_of_a_model(tmp_path: Path) -> None:
     model = saved(LogisticRegression(max_iter=500).fit(X, Y), X, Y, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
-        *("MLmodel", "code", "conda.yaml", "estimator.json", "estimator.skops", "python_env.yaml", "requirements.txt"),
+        *(
+            "MLmodel",
+            "code.zip",
+            "conda.yaml",
+            "estimator.json",
+            "estimator.skops",
+            "python_env.yaml",
+            "requirements.txt",
+        ),
     }
     requirements = (tmp_path / "requirements.txt").read_text().split()
     assert any(pin.startswith("scikit-learn==") for pin in requirements)

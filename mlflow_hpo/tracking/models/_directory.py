@@ -1,7 +1,7 @@
 """Writing the complete directory of an MLflow model, in milliseconds.
 
 Instead of `mlflow.pyfunc.save_model`, which infers requirements and copies code in seconds, the parts are written one
-by one. The result is the same: `MLmodel`, the environment's files, `code/`, and the estimator's own files.
+by one. The result is the same: `MLmodel`, the environment's files, the loader's code, and the estimator's own files.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from mlflow_hpo.tracking.models._network_file import write_archive
 from mlflow_hpo.tracking.models._packed import PackedModel
 from mlflow_hpo.tracking.models._safe import safe_form
 from mlflow_hpo.tracking.models._template import ModelTemplate, environment_files
-from mlflow_hpo.tracking.models._travelling import LOADER_MODULE, SOURCES, loader
+from mlflow_hpo.tracking.models._travelling import LOADER_MODULE, archive, loader
 
 logger = logging.getLogger(__name__)
 
-_CODE = "code"
+# MLflow puts it on the path, where an archive serves as a folder does.
+_CODE = "code.zip"
 _warned: set[str] = set()
 
 
@@ -55,7 +56,7 @@ def save_packed(model: PackedModel, path: str | Path, *, metadata: Mapping[str, 
     for reason in unsafe:
         _warn_once(reason)
     pickled = {names.PICKLE: "; ".join(unsafe)} if unsafe else {}
-    _write_code(directory)
+    (directory / _CODE).write_bytes(archive())
     description = {"inputs": model.template.inputs, "predictor": model.predictor}
     (directory / loader.DESCRIPTION_FILE).write_text(json.dumps(description), "utf-8")
     for name, text in environment_files(model.template.requirements).items():
@@ -97,13 +98,6 @@ def _warn_once(reason: str) -> None:
             "A part of a model is kept as a pickle, to be loaded only from sources you trust, because of this: %s",
             reason,
         )
-
-
-def _write_code(directory: Path) -> None:
-    package = directory / _CODE / LOADER_MODULE
-    package.mkdir(parents=True)
-    for name, source in SOURCES.items():
-        (package / name).write_bytes(source)
 
 
 def _write_mlmodel(directory: Path, template: ModelTemplate, has_network: bool, metadata: dict[str, Any]) -> None:

@@ -6,17 +6,30 @@ instance of the class in the *travelling* package, not of the same source import
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
+import io
 import sys
+import zipfile
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 _SOURCE = Path(__file__).with_name("_loader")
-SOURCES = {path.name: path.read_bytes() for path in sorted(_SOURCE.glob("*.py"))}
+_SOURCES = {path.name: path.read_bytes() for path in sorted(_SOURCE.glob("*.py"))}
 # Named by content: models of different versions of this package can be loaded into one process.
-LOADER_MODULE = "mlflow_hpo_model_" + hashlib.sha256(b"".join(SOURCES.values())).hexdigest()[:10]
+LOADER_MODULE = "mlflow_hpo_model_" + hashlib.sha256(b"".join(_SOURCES.values())).hexdigest()[:10]
+
+
+@functools.cache
+def archive() -> bytes:
+    """Return the loader as a zip archive, which Python imports from: a server takes each file of a model by itself."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as target:
+        for name, source in _SOURCES.items():
+            target.writestr(zipfile.ZipInfo(f"{LOADER_MODULE}/{name}"), source, zipfile.ZIP_DEFLATED)
+    return file.getvalue()
 
 
 def _import_as(name: str) -> ModuleType:

@@ -1,6 +1,6 @@
 """What travels inside a model's directory and loads it: needs neither mlflow_hpo nor the user's source.
 
-`mlflow.pyfunc.load_model` imports this package from the model's own `code/` and calls `_load_pyfunc`.
+`mlflow.pyfunc.load_model` imports this package from the model's own `code.zip` and calls `_load_pyfunc`.
 Nothing in here may import mlflow_hpo; keras, skops and cloudpickle are imported only by the models that need them.
 Names are loaded when they are first used: what only writes a model's directory need not import scikit-learn.
 """
