@@ -32,7 +32,7 @@ _SECTION = "All trials"  # the UI sorts sections by name: before those of the sp
 
 
 def write_view(client: MlflowClient, study: Run, params: Sequence[str], metrics: Iterable[str] = ()) -> None:
-    """Write the view of a study's trials, in the place of its last one, and drop those of the oldest studies.
+    """Write the view of a study's trials, in the place of its last one.
 
     Parameters
     ----------
@@ -44,12 +44,14 @@ def write_view(client: MlflowClient, study: Run, params: Sequence[str], metrics:
     metrics : iterable of str
         The metrics of a trial, as far as they are known.
     """
-    experiment_id = study.info.experiment_id
-    views = _our_views(client, experiment_id)
     tag = names.VIEW + view_key(study.info.run_id)
-    client.set_experiment_tag(experiment_id, tag, view_value(study, params, metrics))
-    others = sorted(views.keys() - {tag}, key=lambda name: views[name])
-    for old in others[: max(0, len(others) + 1 - _KEPT)]:
+    client.set_experiment_tag(study.info.experiment_id, tag, view_value(study, params, metrics))
+
+
+def drop_old_views(client: MlflowClient, experiment_id: str) -> None:
+    """Delete the views of the oldest studies of an experiment."""
+    views = _our_views(client, experiment_id)
+    for old in sorted(views, key=lambda name: views[name])[: max(0, len(views) - _KEPT)]:
         _delete(client, experiment_id, old)
 
 

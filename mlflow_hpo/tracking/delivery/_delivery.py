@@ -38,7 +38,7 @@ from mlflow_hpo.tracking.records import (
     TrialMoved,
 )
 from mlflow_hpo.tracking.spool import Spool
-from mlflow_hpo.tracking.view import delete_view, write_view
+from mlflow_hpo.tracking.view import delete_view, drop_old_views, write_view
 
 _logger = logging.getLogger(__name__)
 _RUNNING = "RUNNING"
@@ -166,6 +166,7 @@ class Delivery:
             self._batches.write(self._address.run_id)
             study = self._client.get_run(self._address.run_id)
             self._attempt("the view of the trials", write_view, self._client, study, list(record.params))
+            self._attempt("views of old studies", drop_old_views, self._client, self._address.experiment_id)
             self._has_view = True
 
     @_apply.register

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,15 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from mlflow_hpo.tracking import names
 from mlflow_hpo.tracking.models._mlmodel import read_mlmodel, write_mlmodel
 
 logger = logging.getLogger(__name__)
+
+_CONNECTIONS = 4
 
 
 @dataclass(frozen=True)
@@ -88,12 +92,23 @@ def log_saved_model(
         ids = {"run_id": run_id, "model_id": model.model_id, "model_uuid": model.model_id}
         write_mlmodel(directory, {**mlmodel, **ids, "artifact_path": model.artifact_location})
         # Not `log_model_artifacts`, which asks the store where the model is.
-        _files_of(client, model).log_artifacts(str(directory))  # type: ignore[no-untyped-call]
+        _store_files(_files_of(client, model), directory)
     except BaseException:
         client.finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
         raise
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
     return LoggedModelRef.of(model.model_id)
+
+
+def _store_files(repository: ArtifactRepository, directory: Path) -> None:
+    """Store all files: side by side where MLflow would send a server one after the other, and wait for each answer."""
+    if not isinstance(repository, HttpArtifactRepository):
+        repository.log_artifacts(str(directory))  # type: ignore[no-untyped-call]
+        return
+    files = [file for file in directory.rglob("*") if file.is_file()]
+    folders = ["/".join(file.relative_to(directory).parts[:-1]) or None for file in files]
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        list(pool.map(repository.log_artifact, map(str, files), folders))
 
 
 def _tags(mlmodel: dict[str, Any]) -> dict[str, str]:
