@@ -136,6 +136,19 @@ def test_handing_out_must_be_clearly_faster(in_turn, handed_out, expected):
     assert ways == [False] * 8 + [True] + 5 * [False, True] + [expected] * 3
 
 
+def test_what_was_measured_beside_others_is_measured_again():
+    comparison = graph._compare()
+    assert [next(comparison), *(comparison.send(graph._Call(1.0, 1)) for _ in range(8))] == [False] * 8 + [True]
+    way = comparison.send(graph._Call(1.0, 1))
+    ways = []
+    for call in range(150):
+        # Something else keeps a core busy at first: handing out gains nothing then.
+        way = comparison.send(graph._Call(0.5 if way and call > 20 else 1.0, 1))
+        ways.append(way)
+    assert ways[9:49] == [False] * 40
+    assert ways[59:139] == [True] * 80
+
+
 def test_fits_side_by_side_run_in_turn(monkeypatch):
     monkeypatch.setattr(graph, "_UNMEASURED", 1e-9)
     monkeypatch.setattr(graph, "_WORTH_MEASURING", 0.0)

@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 _UNMEASURED = 8.0
 # How many calls of each way are measured; the fastest counts.
 _MEASURED = 5
+# After how many calls more are measured, then after twice as many: others on the machine may have spoilt these.
+_KEPT = 40
 # Shorter calls have little to win: preparing a graph for the other way takes a tenth of a second.
 _WORTH_MEASURING = 0.1
 # Handing out takes cores that others could use, so it must be clearly faster.
@@ -103,16 +105,18 @@ def _compare() -> Generator[bool, _Call, None]:
     while unmeasured > 0:
         seconds = (yield False).seconds
         unmeasured -= seconds
-    hands_out = False
-    if seconds > _WORTH_MEASURING:
-        yield True  # prepares the graph
-        fastest = {False: math.inf, True: math.inf}
+    while seconds <= _WORTH_MEASURING:
+        yield False
+    yield True  # prepares the graph
+    fastest = {False: math.inf, True: math.inf}
+    kept = _KEPT
+    while True:
         for way in [False, True] * _MEASURED:  # alternating: the machine may be slower for a while
             call = yield way
             fastest[way] = min(fastest[way], call.seconds / call.rows)
-        hands_out = fastest[True] < _CLEARLY_FASTER * fastest[False]
-    while True:
-        yield hands_out
+        for _ in range(kept):
+            yield fastest[True] < _CLEARLY_FASTER * fastest[False]
+        kept *= 2
 
 
 def _in_turn(is_wanted: bool) -> Any:
